@@ -1,0 +1,295 @@
+//! A deployment as it is recorded: who, what, where, which locks, in which state.
+//!
+//! Plain data, part of the model layer: no I/O, no clock, no process lives here.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use crate::model::{Keep, LockName, LockRequest, Operation};
+
+/// A deployment's id: a number that grows and a random part that nobody can guess, `1042-k7f3qa`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(String);
+
+/// Letters of the random part: no vowels but `a`, nothing that looks like a digit.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// How many letters the random part has: 30 bits.
+const RANDOM_LETTERS: usize = 6;
+
+impl Id {
+    /// The id with this number and these random bits.
+    #[must_use]
+    pub fn new(number: u64, random: u32) -> Self {
+        let mut text = format!("{number}-");
+        for i in 0..RANDOM_LETTERS {
+            let five = (random >> (5 * i)) & 31;
+            text.push(ALPHABET[five as usize] as char);
+        }
+        Id(text)
+    }
+
+    /// The id as people see it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Text that is no deployment id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a deployment id (they look like 1042-k7f3qa)")]
+pub struct IdError(pub String);
+
+impl FromStr for Id {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ok = text.split_once('-').is_some_and(|(number, random)| {
+            !number.is_empty()
+                && number.len() <= 20
+                && number.bytes().all(|b| b.is_ascii_digit())
+                && random.len() == RANDOM_LETTERS
+                && random.bytes().all(|b| ALPHABET.contains(&b))
+        });
+        if ok {
+            Ok(Id(text.to_owned()))
+        } else {
+            Err(IdError(text.to_owned()))
+        }
+    }
+}
+
+/// Where a deployment stands in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Queued, kept there by a living process.
+    Waiting,
+    /// Holds its locks as long as a process lives.
+    Attached,
+    /// Holds its locks until released, cleared or past its time to live.
+    Detached,
+    /// Holds and waits for nothing until somebody resumes it.
+    Paused,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [State; 4] = [State::Waiting, State::Attached, State::Detached, State::Paused];
+
+    /// The word of INTERFACE.md, "Words".
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Attached | State::Detached => "held",
+            State::Paused => "paused",
+        }
+    }
+
+    /// Whether the locks are its own.
+    #[must_use]
+    pub const fn holds(self) -> bool {
+        matches!(self, State::Attached | State::Detached)
+    }
+}
+
+/// A process, told apart from any other that ever had its number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Its number in its pid namespace.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`); 0 where unknown.
+    pub start: u64,
+}
+
+/// The place where a process runs: where its number means something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The host's name.
+    pub host: String,
+    /// The kernel's boot id; empty where there is none.
+    pub boot: String,
+    /// Inode of the pid namespace; 0 where there is none.
+    pub pid_ns: u64,
+    /// Inode of the time namespace; 0 where there is none.
+    pub time_ns: u64,
+}
+
+/// What is known of a `run`'s command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Command {
+    /// There is none: the deployment's own process is all.
+    #[default]
+    None,
+    /// About to be started, or started a moment ago.
+    Starting,
+    /// This process.
+    Running(Process),
+}
+
+/// When a time to live ends: by the clock that counts suspended time within one boot, by the wall across boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// By the wall clock.
+    pub wall: SystemTime,
+    /// By the boot clock of the boot in which it was set.
+    pub boot: Duration,
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: Id,
+    /// The fencing token of its grant; `None` until it is granted.
+    pub token: Option<u64>,
+    /// Its place in the order of arrival.
+    pub arrival: u64,
+    /// The environment it goes to.
+    pub environment: Option<String>,
+    /// The application it deploys.
+    pub application: Option<String>,
+    /// The version, for people to read.
+    pub version: Option<String>,
+    /// What it does.
+    pub operation: Operation,
+    /// The containers it touches.
+    pub containers: Vec<String>,
+    /// Every lock it takes.
+    pub locks: Vec<LockRequest>,
+    /// Who asked.
+    pub owner: String,
+    /// Where the process that asked runs.
+    pub place: Place,
+    /// The process that asked.
+    pub process: Process,
+    /// The process that `--owner-pid` ties the locks to.
+    pub owner_process: Option<Process>,
+    /// The command of a `run`.
+    pub command: Command,
+    /// Why, in the user's words.
+    pub reason: Option<String>,
+    /// The pipeline's page.
+    pub url: Option<String>,
+    /// When it was asked for.
+    pub requested: SystemTime,
+    /// When it got its present state.
+    pub since: SystemTime,
+    /// How long it may hold without being renewed.
+    pub ttl: Option<Duration>,
+    /// When that ends.
+    pub expires: Option<Expiry>,
+    /// The deployment inside whose command this one was asked for.
+    pub parent: Option<Id>,
+    /// Its parent's parent and so on, nearest first, the parent included.
+    pub ancestors: Vec<Id>,
+    /// What a crash does to its locks.
+    pub on_crash: Keep,
+    /// What a failure does to its locks.
+    pub on_failure: Keep,
+    /// The exit status of a command that failed, where the locks were kept for a person.
+    pub failed: Option<i32>,
+    /// For a paused one: the locks at which it was blocked.
+    pub blocked_at: Vec<LockName>,
+    /// Somebody asked it to end.
+    pub cancelled: bool,
+}
+
+impl Deployment {
+    /// What people call it: `shop 2.1 to prod`, or the names of its locks.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let mut text = String::new();
+        if let Some(app) = &self.application {
+            text.push_str(app);
+            if let Some(version) = &self.version {
+                text.push(' ');
+                text.push_str(version);
+            }
+            text.push_str(" to ");
+        }
+        match &self.environment {
+            Some(env) => text.push_str(env),
+            None => {
+                let names: Vec<_> = self.locks.iter().map(|l| l.lock.to_string()).collect();
+                text.push_str(&names.join(" "));
+            }
+        }
+        text
+    }
+}
+
+/// What was found under an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// A record.
+    Readable(State, Box<Deployment>),
+    /// Something that cannot be read; it blocks where lock files name it.
+    Unreadable(Unreadable),
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The id in its name.
+    pub id: Id,
+    /// The state its folder says.
+    pub state: State,
+    /// Where it lies, for a person to look at.
+    pub path: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Stored {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &Id {
+        match self {
+            Stored::Readable(_, d) => &d.id,
+            Stored::Unreadable(u) => &u.id,
+        }
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Stored::Readable(state, _) => *state,
+            Stored::Unreadable(u) => u.state,
+        }
+    }
+
+    /// The record, where it can be read.
+    #[must_use]
+    pub fn deployment(&self) -> Option<&Deployment> {
+        match self {
+            Stored::Readable(_, d) => Some(d),
+            Stored::Unreadable(_) => None,
+        }
+    }
+}
+
+/// What the evidence says of a deployment's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Attached to a process that exists. The text says which, where there is more to say.
+    Alive(Option<String>),
+    /// Its process and its command are gone, but something they started keeps its record locked.
+    Lingering(String),
+    /// Bound to no process: it stays until it is released, cleared or past its time to live.
+    Unbound,
+    /// It crashed or failed and is kept for a person.
+    Kept(String),
+    /// Nothing can be proved; counts as alive.
+    Unknown(String),
+    /// Dead, and why that is sure.
+    Dead(String),
+}

@@ -1,0 +1,16 @@
+//! deploylock: the deployment lock for scripts, operators and cron.
+//!
+//! The layers, each using only what stands above it: [`model`] and [`deployment`] (plain data), [`topology`] (the
+//! TOML file), [`policy`] (which locks a deployment takes), [`engine`] (who may hold, who is next), [`liveness`]
+//! (who is dead), [`store`] (one decision atomically), [`ops`] (acquire, release, wait, clear), `output` and `cli`.
+//! `docs/design.md` says why.
+
+pub mod clock;
+pub mod deployment;
+pub mod engine;
+pub mod liveness;
+pub mod model;
+pub mod policy;
+pub mod process;
+pub mod store;
+pub mod topology;

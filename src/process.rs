@@ -1,0 +1,287 @@
+//! What the kernel says of processes: who we are, where we run, whether another still exists.
+//!
+//! Evidence only; what follows from it is judged in `liveness`.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+
+use crate::deployment::{Id, Place, Process};
+
+/// Whether a process exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It does.
+    Exists,
+    /// It does not any more.
+    Gone,
+    /// That cannot be seen from here.
+    Unknown,
+}
+
+/// Where this process runs. Read once.
+pub fn here() -> &'static Place {
+    static HERE: OnceLock<Place> = OnceLock::new();
+    HERE.get_or_init(|| Place {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        pid_ns: namespace("pid"),
+        time_ns: namespace("time"),
+    })
+}
+
+fn namespace(kind: &str) -> u64 {
+    let Ok(link) = fs::read_link(format!("/proc/self/ns/{kind}")) else {
+        return 0;
+    };
+    let text = link.to_string_lossy();
+    let digits = text.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
+    digits.and_then(|d| d.parse().ok()).unwrap_or(0)
+}
+
+/// This process, and the signals that its parent told it to ignore (bit 0 is signal 1).
+pub fn myself() -> (Process, u64) {
+    let pid = std::process::id();
+    let stat = Stat::read("self");
+    let start = stat.as_ref().map_or(0, |s| s.start);
+    (Process { pid, start }, stat.map_or(0, |s| s.ignored))
+}
+
+/// The process with this number as it is now.
+#[must_use]
+pub fn by_pid(pid: u32) -> Option<Process> {
+    if presence(&Process { pid, start: 0 }) == Presence::Gone {
+        return None;
+    }
+    let start = Stat::read(&pid.to_string()).map_or(0, |s| s.start);
+    Some(Process { pid, start })
+}
+
+/// What of `/proc/PID/stat` matters here; proc_pid_stat(5).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: u8,
+    threads: u64,
+    start: u64,
+    ignored: u64,
+}
+
+impl Stat {
+    fn read(pid: &str) -> Option<Stat> {
+        Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The command's name may hold anything, so fields are counted after the last `)`.
+    fn parse(bytes: &[u8]) -> Option<Stat> {
+        let text = String::from_utf8_lossy(bytes);
+        let (_, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let number = |field: usize| fields.get(field - 3)?.parse().ok();
+        Some(Stat {
+            state: *fields.first()?.as_bytes().first()?,
+            threads: number(20)?,
+            start: number(22)?,
+            ignored: number(33)?,
+        })
+    }
+
+    /// A leader that called `pthread_exit` is in state Z while its other threads live.
+    fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
+}
+
+/// Whether this very process still exists, by number and start time. Only of use in its own pid namespace.
+#[must_use]
+pub fn presence(process: &Process) -> Presence {
+    let Some(pid) = i32::try_from(process.pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    else {
+        return Presence::Unknown;
+    };
+    match exists(pid) {
+        Presence::Exists => {}
+        other => return other,
+    }
+    let Some(stat) = Stat::read(&process.pid.to_string()) else {
+        return Presence::Exists;
+    };
+    let another = process.start != 0 && stat.start != 0 && process.start != stat.start;
+    if another || stat.is_dead() {
+        Presence::Gone
+    } else {
+        Presence::Exists
+    }
+}
+
+/// Something to poll: readable when the process has ended. `None` where there is nothing to wait for.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn watch(process: &Process) -> Option<OwnedFd> {
+    let pid = i32::try_from(process.pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+/// There is nothing to poll here.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn watch(_process: &Process) -> Option<OwnedFd> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn exists(pid: rustix::process::Pid) -> Presence {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
+    match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
+        Ok(fd) => {
+            let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            match poll(&mut fds, Some(&now)) {
+                Ok(n) if n > 0 => Presence::Gone,
+                _ => Presence::Exists,
+            }
+        }
+        // A number that now belongs to a thread is no process either.
+        Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => Presence::Gone,
+        Err(Errno::NOSYS | Errno::PERM) => signalable(pid),
+        Err(_) => Presence::Unknown,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exists(pid: rustix::process::Pid) -> Presence {
+    signalable(pid)
+}
+
+fn signalable(pid: rustix::process::Pid) -> Presence {
+    match rustix::process::test_kill_process(pid) {
+        Ok(()) | Err(rustix::io::Errno::PERM) => Presence::Exists,
+        Err(rustix::io::Errno::SRCH) => Presence::Gone,
+        Err(_) => Presence::Unknown,
+    }
+}
+
+/// Whether any process was started for this deployment, by the variable in its environment. For the moment
+/// between a command's start and the note of its number, if the wrapper was killed in it.
+///
+/// A process whose environment cannot be read counts as one if it might be: it started no earlier than `since`
+/// (clock ticks since boot).
+#[must_use]
+pub fn any_carries(id: &Id, since: u64) -> Presence {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Presence::Unknown;
+    };
+    if fs::metadata("/proc/1").is_err() {
+        return Presence::Unknown; // mounted so that others' processes are hidden
+    }
+    let wanted = format!("DEPLOYLOCK_ID={id}");
+    let mut answer = Presence::Gone;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().filter(|n| n.bytes().all(|b| b.is_ascii_digit())) else {
+            continue;
+        };
+        match fs::read(format!("/proc/{pid}/environ")) {
+            Ok(all) if all.split(|b| *b == 0).any(|v| v == wanted.as_bytes()) => return Presence::Exists,
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                if Stat::read(pid).is_some_and(|s| s.start >= since) {
+                    answer = Presence::Unknown;
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    answer
+}
+
+/// Who this user is, for people: `$USER`, else the name in `/etc/passwd`, else the number.
+#[must_use]
+pub fn user() -> String {
+    let named = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    named.unwrap_or_else(|| {
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let mut lines = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>());
+        lines
+            .find(|f| f.get(2) == Some(&uid.as_str()))
+            .map_or(uid.clone(), |f| f[0].to_owned())
+    })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_after_the_last_parenthesis() {
+        let mut fields = vec!["0"; 50];
+        fields[0] = "S";
+        fields[17] = "3"; // threads, field 20
+        fields[19] = "777"; // start, field 22
+        fields[30] = "4096"; // ignored, field 33
+        let text = format!("12 (a) b (c)) {}", fields.join(" "));
+        let stat = Stat::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            stat,
+            Stat {
+                state: b'S',
+                threads: 3,
+                start: 777,
+                ignored: 4096
+            }
+        );
+        assert_eq!(Stat::parse(b"12 (no end"), None);
+    }
+
+    #[test]
+    fn a_zombie_leader_with_threads_is_not_dead() {
+        let stat = |threads| Stat {
+            state: b'Z',
+            threads,
+            start: 1,
+            ignored: 0,
+        };
+        assert!(stat(1).is_dead());
+        assert!(!stat(2).is_dead());
+    }
+
+    #[test]
+    fn we_exist_and_a_reused_number_is_somebody_else() {
+        let (me, _) = myself();
+        assert_eq!(presence(&me), Presence::Exists);
+        assert_eq!(
+            presence(&Process {
+                pid: me.pid,
+                start: me.start + 1
+            }),
+            Presence::Gone
+        );
+        assert_eq!(by_pid(me.pid), Some(me));
+    }
+
+    #[test]
+    fn a_child_that_was_killed_is_gone_before_it_is_reaped() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = by_pid(child.id()).unwrap();
+        assert_eq!(presence(&process), Presence::Exists);
+        let fd = watch(&process).unwrap();
+        child.kill().unwrap();
+        let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut fds, None).unwrap();
+        assert_eq!(presence(&process), Presence::Gone);
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,610 @@
+//! The lock directory: every system call of the files store that touches a name goes through here.
+//!
+//! Paths are relative to descriptors, symbolic links inside the directory are never followed, only regular files
+//! are opened, and each step that changes something is announced to [`Steps`] first, so that tests can make any
+//! of them fail or end the world there.
+
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::deployment::State;
+use crate::model::Kind;
+use crate::store::{Result, StoreError};
+
+/// A folder below the lock directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folder {
+    /// The lock directory itself.
+    Top,
+    /// `deployments/STATE`
+    Deployments(State),
+    /// `locks/KIND`
+    Locks(Kind),
+}
+
+impl Folder {
+    const COUNT: usize = 1 + State::ALL.len() + Kind::ALL.len();
+
+    /// Every folder that a store has below its top.
+    pub fn all() -> impl Iterator<Item = Folder> {
+        State::ALL
+            .into_iter()
+            .map(Folder::Deployments)
+            .chain(Kind::ALL.into_iter().map(Folder::Locks))
+    }
+
+    fn index(self) -> usize {
+        match self {
+            Folder::Top => 0,
+            Folder::Deployments(state) => 1 + state as usize,
+            Folder::Locks(kind) => 1 + State::ALL.len() + kind as usize,
+        }
+    }
+
+    /// Its path below the lock directory.
+    #[must_use]
+    pub fn path(self) -> String {
+        match self {
+            Folder::Top => ".".to_owned(),
+            Folder::Deployments(state) => format!("deployments/{}", folder_name(state)),
+            Folder::Locks(kind) => format!("locks/{}", kind.as_str()),
+        }
+    }
+}
+
+/// The name of the folder that is this state.
+#[must_use]
+pub fn folder_name(state: State) -> &'static str {
+    match state {
+        State::Waiting => "waiting",
+        State::Attached => "attached",
+        State::Detached => "detached",
+        State::Paused => "paused",
+    }
+}
+
+/// A step that is about to change something on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A folder is made.
+    MakeFolder(&'a str),
+    /// A file is made.
+    Create(&'a str),
+    /// Bytes are written at an offset.
+    Write(&'a str, &'a [u8], u64),
+    /// A file is cut to this length.
+    Cut(&'a str, u64),
+    /// A file gets another name.
+    Rename(&'a str, &'a str),
+    /// A name is removed.
+    Remove(&'a str),
+    /// A file's content is made durable.
+    Sync(&'a str),
+    /// A folder's names are made durable.
+    SyncFolder(&'a str),
+}
+
+/// Somebody to be told of each step before it is done, who may forbid it. For tests.
+pub trait Steps: Send + Sync {
+    /// Called before the step.
+    ///
+    /// # Errors
+    /// An error takes the step's place.
+    fn before(&self, step: &Step<'_>) -> io::Result<()>;
+}
+
+/// The modes that files and folders are created with, whatever the umask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Modes {
+    /// Of folders.
+    pub folder: u32,
+    /// Of files.
+    pub file: u32,
+}
+
+impl Modes {
+    /// The modes that follow from the lock directory's own: files get its read and write bits.
+    #[must_use]
+    pub fn of_folder(mode: u32) -> Self {
+        Modes {
+            folder: mode & 0o7777,
+            file: mode & 0o666,
+        }
+    }
+}
+
+/// An open lock directory.
+pub struct Top {
+    /// As the user named it.
+    pub path: PathBuf,
+    /// Only one kernel can have its file system mounted.
+    pub local: bool,
+    /// What new files and folders get.
+    pub modes: Modes,
+    fd: OwnedFd,
+    folders: [OnceCell<OwnedFd>; Folder::COUNT],
+    steps: Option<Arc<dyn Steps>>,
+}
+
+/// A file of the store, open.
+pub struct Opened {
+    /// The descriptor.
+    pub file: File,
+    name: (Folder, String),
+}
+
+impl Top {
+    /// Opens the directory; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub fn open(path: &Path, steps: Option<Arc<dyn Steps>>) -> Result<Option<Top>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match sys::open(path, flags, Bits::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(failed("open the lock directory", path, e)),
+        };
+        let stat = sys::fstat(&fd).map_err(|e| failed("look at the lock directory", path, e))?;
+        let modes = Modes::of_folder(stat.st_mode);
+        let local = is_local(&fd);
+        let folders = [const { OnceCell::new() }; Folder::COUNT];
+        Ok(Some(Top {
+            path: path.to_owned(),
+            local,
+            modes,
+            fd,
+            folders,
+            steps,
+        }))
+    }
+
+    /// Makes the directory and everything above it, with this mode for itself.
+    ///
+    /// # Errors
+    /// When that is not possible.
+    pub fn make(path: &Path, mode: Option<u32>) -> Result<()> {
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|e| io_failed("create the folder", parent, e))?;
+        }
+        let bits = Bits::from_raw_mode(mode.unwrap_or(0o777));
+        match sys::mkdir(path, bits) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Ok(()),
+            Err(e) => return Err(failed("create the lock directory", path, e)),
+        }
+        match mode {
+            Some(_) => sys::chmod(path, bits).map_err(|e| failed("set the mode of", path, e)),
+            None => Ok(()),
+        }
+    }
+
+    /// Where a file lies, for people.
+    #[must_use]
+    pub fn show(&self, folder: Folder, name: &str) -> PathBuf {
+        match folder {
+            Folder::Top => self.path.join(name),
+            _ => self.path.join(folder.path()).join(name),
+        }
+    }
+
+    /// Makes the folders of a store.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub fn make_folders(&self) -> Result<()> {
+        let parents = ["deployments", "locks"].map(str::to_owned);
+        for path in parents.into_iter().chain(Folder::all().map(Folder::path)) {
+            self.make_folder(self.fd.as_fd(), &path)?;
+        }
+        self.sync_folder(Folder::Top)
+    }
+
+    fn make_folder(&self, at: BorrowedFd<'_>, path: &str) -> Result<()> {
+        self.step(&Step::MakeFolder(path))
+            .map_err(|e| io_failed("create", &self.path.join(path), e))?;
+        let bits = Bits::from_raw_mode(self.modes.folder);
+        match sys::mkdirat(at, path, bits) {
+            // chmod follows no link here: the folder was made a moment ago.
+            Ok(()) => sys::chmodat(at, path, bits, AtFlags::empty())
+                .map_err(|e| failed("set the mode of", &self.path.join(path), e)),
+            Err(Errno::EXIST) => Ok(()),
+            Err(e) => Err(failed("create", &self.path.join(path), e)),
+        }
+    }
+
+    fn step(&self, step: &Step<'_>) -> io::Result<()> {
+        self.steps.as_ref().map_or(Ok(()), |s| s.before(step))
+    }
+
+    fn announce(&self, what: &'static str, folder: Folder, name: &str, step: &Step<'_>) -> Result<()> {
+        self.step(step)
+            .map_err(|e| io_failed(what, &self.show(folder, name), e))
+    }
+
+    fn folder(&self, folder: Folder) -> Result<BorrowedFd<'_>> {
+        if folder == Folder::Top {
+            return Ok(self.fd.as_fd());
+        }
+        let cell = &self.folders[folder.index()];
+        if let Some(fd) = cell.get() {
+            return Ok(fd.as_fd());
+        }
+        let path = folder.path();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match beneath(self.fd.as_fd(), &path, flags, Bits::empty()) {
+            Err(Errno::NOENT) => {
+                self.make_folders()?;
+                beneath(self.fd.as_fd(), &path, flags, Bits::empty())
+            }
+            other => other,
+        };
+        let fd = fd.map_err(|e| self.strange("open", Folder::Top, &path, e))?;
+        Ok(cell.get_or_init(|| fd).as_fd())
+    }
+
+    fn strange(&self, what: &'static str, folder: Folder, name: &str, e: Errno) -> StoreError {
+        let path = self.show(folder, name);
+        match e {
+            Errno::LOOP => StoreError::Foreign {
+                path,
+                what: "a symbolic link",
+            },
+            Errno::ISDIR => StoreError::Foreign {
+                path,
+                what: "a folder",
+            },
+            Errno::NOTDIR => StoreError::Foreign {
+                path,
+                what: "not a folder or",
+            },
+            // What a FIFO or a socket answers to O_NONBLOCK.
+            Errno::NXIO => StoreError::Foreign {
+                path,
+                what: "a FIFO or socket",
+            },
+            e => failed(what, &path, e),
+        }
+    }
+
+    /// Opens a file that is there; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened or is no regular file.
+    pub fn open_file(&self, folder: Folder, name: &str, write: bool) -> Result<Option<Opened>> {
+        let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
+        self.open_with(folder, name, access)
+    }
+
+    /// Whether there is anything of this name.
+    ///
+    /// # Errors
+    /// When that cannot be seen.
+    pub fn exists(&self, folder: Folder, name: &str) -> Result<bool> {
+        match sys::statat(self.folder(folder)?, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(self.strange("look at", folder, name, e)),
+        }
+    }
+
+    /// Opens a file, making it where there is none.
+    ///
+    /// # Errors
+    /// As [`Top::open_file`].
+    pub fn open_or_create(&self, folder: Folder, name: &str) -> Result<Opened> {
+        if let Some(opened) = self.open_with(folder, name, OFlags::RDWR)? {
+            return Ok(opened);
+        }
+        self.create(folder, name)
+    }
+
+    fn open_with(&self, folder: Folder, name: &str, access: OFlags) -> Result<Option<Opened>> {
+        let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = match beneath(self.folder(folder)?, name, flags, Bits::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(self.strange("open", folder, name, e)),
+        };
+        let stat = sys::fstat(&fd).map_err(|e| self.strange("look at", folder, name, e))?;
+        let what = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let name = (folder, name.to_owned());
+                return Ok(Some(Opened {
+                    file: File::from(fd),
+                    name,
+                }));
+            }
+            FileType::Directory => "a folder",
+            FileType::Fifo => "a FIFO",
+            _ => "a special file",
+        };
+        Err(StoreError::Foreign {
+            path: self.show(folder, name),
+            what,
+        })
+    }
+
+    /// Makes a file that is not there yet.
+    ///
+    /// # Errors
+    /// When it cannot be made, or something of that name is there.
+    pub fn create(&self, folder: Folder, name: &str) -> Result<Opened> {
+        self.announce("create", folder, name, &Step::Create(&self.label(folder, name)))?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let bits = Bits::from_raw_mode(self.modes.file);
+        let at = self.folder(folder)?;
+        let fd = match beneath(at, name, flags, bits) {
+            Err(Errno::NOENT) if name.contains('/') => {
+                for (i, _) in name.match_indices('/') {
+                    self.make_folder(at, &name[..i])?;
+                }
+                beneath(at, name, flags, bits)
+            }
+            other => other,
+        };
+        let fd = fd.map_err(|e| self.strange("create", folder, name, e))?;
+        sys::fchmod(&fd, bits).map_err(|e| self.strange("set the mode of", folder, name, e))?;
+        Ok(Opened {
+            file: File::from(fd),
+            name: (folder, name.to_owned()),
+        })
+    }
+
+    /// Renames a file within the store.
+    ///
+    /// # Errors
+    /// When it cannot be renamed; then it has its old name.
+    pub fn rename(&self, from: (Folder, &str), to: (Folder, &str)) -> Result<()> {
+        let (source, target) = (self.label(from.0, from.1), self.label(to.0, to.1));
+        self.announce("rename", from.0, from.1, &Step::Rename(&source, &target))?;
+        sys::renameat(self.folder(from.0)?, from.1, self.folder(to.0)?, to.1)
+            .map_err(|e| self.strange("rename", from.0, from.1, e))
+    }
+
+    /// Removes a name; `false` where there was none.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, folder: Folder, name: &str) -> Result<bool> {
+        let at = self.folder(folder)?;
+        self.announce("remove", folder, name, &Step::Remove(&self.label(folder, name)))?;
+        let removed = match name.rsplit_once('/') {
+            None => sys::unlinkat(at, name, AtFlags::empty()),
+            Some((parent, last)) => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                beneath(at, parent, flags, Bits::empty())
+                    .and_then(|fd| sys::unlinkat(fd, last, AtFlags::empty()))
+            }
+        };
+        match removed {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(self.strange("remove", folder, name, e)),
+        }
+    }
+
+    /// The names in a folder, without `.` and `..`, in no order.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn names(&self, folder: Folder) -> Result<Vec<String>> {
+        self.names_below(folder, ".")
+    }
+
+    /// The paths of all files below a folder of locks.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn paths(&self, folder: Folder) -> Result<Vec<String>> {
+        let mut paths = Vec::new();
+        let mut todo = vec![String::new()];
+        while let Some(prefix) = todo.pop() {
+            let at = if prefix.is_empty() { "." } else { prefix.as_str() };
+            for name in self.names_below(folder, at)? {
+                let path = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}/{name}")
+                };
+                if name.ends_with('%') {
+                    todo.push(path)
+                } else {
+                    paths.push(path)
+                }
+            }
+        }
+        Ok(paths)
+    }
+
+    fn names_below(&self, folder: Folder, below: &str) -> Result<Vec<String>> {
+        let wrong = |e| self.strange("read the folder", folder, below, e);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = beneath(self.folder(folder)?, below, flags, Bits::empty()).map_err(wrong)?;
+        let mut names = Vec::new();
+        for entry in sys::Dir::new(fd).map_err(wrong)? {
+            let entry = entry.map_err(wrong)?;
+            let name = entry.file_name().to_string_lossy();
+            if name != "." && name != ".." {
+                names.push(name.into_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Makes a folder's names durable.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    pub fn sync_folder(&self, folder: Folder) -> Result<()> {
+        self.announce("sync", folder, "", &Step::SyncFolder(&folder.path()))?;
+        sys::fsync(self.folder(folder)?).map_err(|e| self.strange("sync", folder, "", e))
+    }
+
+    /// Reads a file from its beginning.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is larger than any file of a store.
+    pub fn read(&self, opened: &Opened) -> Result<Vec<u8>> {
+        self.read_some(&opened.file)
+            .map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))
+    }
+
+    fn read_some(&self, file: &File) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 4096];
+        let mut len = 0;
+        loop {
+            match file.read_at(&mut bytes[len..], len as u64) {
+                Ok(0) => break,
+                Ok(n) => len += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+            if len < bytes.len() {
+                // A short read of a regular file is its end.
+                break;
+            }
+            if len >= LARGEST {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    "larger than any file of a store",
+                ));
+            }
+            bytes.resize(bytes.len() * 4, 0);
+        }
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
+    /// Writes all bytes at an offset.
+    ///
+    /// # Errors
+    /// When they cannot all be written.
+    pub fn write(&self, opened: &Opened, bytes: &[u8], offset: u64) -> Result<()> {
+        let (folder, name) = &opened.name;
+        self.announce(
+            "write",
+            *folder,
+            name,
+            &Step::Write(&self.label(*folder, name), bytes, offset),
+        )?;
+        opened
+            .file
+            .write_all_at(bytes, offset)
+            .map_err(|e| io_failed("write", &self.show(*folder, name), e))
+    }
+
+    /// Cuts a file.
+    ///
+    /// # Errors
+    /// When it cannot be cut.
+    pub fn cut(&self, opened: &Opened, length: u64) -> Result<()> {
+        let (folder, name) = &opened.name;
+        self.announce(
+            "cut",
+            *folder,
+            name,
+            &Step::Cut(&self.label(*folder, name), length),
+        )?;
+        opened
+            .file
+            .set_len(length)
+            .map_err(|e| io_failed("cut", &self.show(*folder, name), e))
+    }
+
+    /// Makes a file's content durable.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    pub fn sync(&self, opened: &Opened) -> Result<()> {
+        let (folder, name) = &opened.name;
+        self.announce("sync", *folder, name, &Step::Sync(&self.label(*folder, name)))?;
+        opened
+            .file
+            .sync_all()
+            .map_err(|e| io_failed("sync", &self.show(*folder, name), e))
+    }
+
+    /// Whether the file is the one that its path leads to now.
+    #[must_use]
+    pub fn still_leads_to(&self, name: &str, file: &File) -> bool {
+        let (Ok(a), Ok(b)) = (sys::stat(self.path.join(name)), sys::fstat(file)) else {
+            return false;
+        };
+        (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+    }
+
+    /// Only with somebody to tell is a step worth a name.
+    fn label(&self, folder: Folder, name: &str) -> String {
+        match &self.steps {
+            None => String::new(),
+            Some(_) if folder == Folder::Top => name.to_owned(),
+            Some(_) => format!("{}/{name}", folder.path()),
+        }
+    }
+}
+
+/// The largest file that is read: far more than any lock file or record, far less than memory.
+const LARGEST: usize = 64 << 20;
+
+/// Opens below a folder without following any link. Kernels without `openat2` get the next best: names here have
+/// one component but for very long lock names.
+fn beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags, bits: Bits) -> rustix::io::Result<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    if path.contains('/') {
+        let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match sys::openat2(at, path, flags, bits, how) {
+            Err(Errno::NOSYS | Errno::PERM) => {}
+            other => return other,
+        }
+    }
+    sys::openat(at, path, flags | OFlags::NOFOLLOW, bits)
+}
+
+/// Whether only one kernel can have this file system mounted. What is not known is not.
+#[cfg(target_os = "linux")]
+fn is_local(fd: &OwnedFd) -> bool {
+    const LOCAL: [u64; 12] = [
+        0xEF53,      // ext2, ext3, ext4
+        0x5846_5342, // xfs
+        0x9123_683E, // btrfs
+        0x0102_1994, // tmpfs
+        0x8584_58F6, // ramfs
+        0x794C_7630, // overlayfs
+        0x2FC1_2FC1, // zfs
+        0xF2F5_2010, // f2fs
+        0xCA45_1A4E, // bcachefs
+        0x3153_464A, // jfs
+        0x5265_4973, // reiserfs
+        0x0000_3434, // nilfs
+    ];
+    sys::fstatfs(fd).is_ok_and(|s| LOCAL.contains(&(s.f_type as u64 & 0xFFFF_FFFF)))
+}
+
+/// Whether only one kernel can have this file system mounted: not known here.
+#[cfg(not(target_os = "linux"))]
+fn is_local(_fd: &OwnedFd) -> bool {
+    true
+}
+
+/// A failed system call.
+pub fn failed(what: &'static str, path: &Path, e: Errno) -> StoreError {
+    io_failed(what, path, e.into())
+}
+
+/// A failed operation.
+pub fn io_failed(what: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,204 @@
+//! The default store: a directory of files, a file per lock, a record per deployment whose folder is its state.
+//!
+//! ```text
+//! guard                        locked for each decision; holds the last number
+//! locks/<kind>/<name>          a line per deployment, in order of arrival
+//! deployments/waiting/<stem>   a record each; rename and unlink are the commits
+//! deployments/attached/<stem>
+//! deployments/detached/<id>
+//! deployments/paused/<id>
+//! history.jsonl
+//! ```
+//!
+//! A record is the truth; a lock file only names who queues there. See `docs/design.md` for why.
+
+pub mod folder;
+pub mod guard;
+mod history;
+pub mod names;
+pub mod queue;
+mod rebuild;
+pub mod record;
+mod txn;
+mod watch;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Decision, Result, Sleeper, Store, StoreError};
+use crate::process;
+use folder::{Folder, Opened, Steps, Top};
+
+pub use txn::FileLease;
+
+/// Where the files store lies and how it is made.
+#[derive(Clone, Default)]
+pub struct Place {
+    /// The lock directory.
+    pub directory: PathBuf,
+    /// Its mode when it is created; the umask's choice where `None`. An existing one keeps its own.
+    pub mode: Option<u32>,
+    /// To be told of each step. For tests.
+    pub steps: Option<Arc<dyn Steps>>,
+}
+
+/// A store in files.
+pub struct FilesStore {
+    place: Place,
+    open: RefCell<Option<Rc<OpenStore>>>,
+}
+
+struct OpenStore {
+    top: Top,
+    guard: Opened,
+}
+
+impl FilesStore {
+    /// A store at this place. Touches nothing yet.
+    #[must_use]
+    pub fn new(place: Place) -> Self {
+        FilesStore {
+            place,
+            open: RefCell::new(None),
+        }
+    }
+
+    /// The lock directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.place.directory
+    }
+
+    /// Whether only one kernel can have its file system mounted; `None` where there is no store.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub fn is_local(&self) -> Result<Option<bool>> {
+        Ok(Top::open(&self.place.directory, None)?.map(|top| top.local))
+    }
+
+    /// Tests on the spot whether advisory locks exclude there.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLocking`] when they do not.
+    pub fn test_locking(&self) -> Result<()> {
+        match self.existing()? {
+            Some(open) => txn::test_locking(&open.top),
+            None => Ok(()),
+        }
+    }
+
+    fn remembered(&self) -> Option<Rc<OpenStore>> {
+        self.open.borrow().clone()
+    }
+
+    fn remember(&self, open: OpenStore) -> Rc<OpenStore> {
+        let open = Rc::new(open);
+        *self.open.borrow_mut() = Some(open.clone());
+        open
+    }
+
+    /// The store as it is; `None` where there is none.
+    fn existing(&self) -> Result<Option<Rc<OpenStore>>> {
+        if let Some(open) = self.remembered() {
+            return Ok(Some(open));
+        }
+        let Some(top) = Top::open(&self.place.directory, self.place.steps.clone())? else {
+            return Ok(None);
+        };
+        // Reading needs no more than permission to read.
+        let guard = match top.open_file(Folder::Top, guard::NAME, true) {
+            Err(StoreError::Io { source, .. }) if is_refusal(&source) => {
+                top.open_file(Folder::Top, guard::NAME, false)?
+            }
+            other => other?,
+        };
+        Ok(guard.map(|guard| self.remember(OpenStore { top, guard })))
+    }
+
+    fn existing_or_new(&self) -> Result<Rc<OpenStore>> {
+        if let Some(open) = self.existing()? {
+            return Ok(open);
+        }
+        Top::make(&self.place.directory, self.place.mode)?;
+        let open = || Top::open(&self.place.directory, self.place.steps.clone());
+        let Some(top) = open()? else {
+            return Err(vanished(&self.place.directory));
+        };
+        top.make_folders()?;
+        let guard = match top.create(Folder::Top, guard::NAME) {
+            Ok(guard) => guard,
+            // Somebody else was as quick.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => top
+                .open_file(Folder::Top, guard::NAME, true)?
+                .ok_or_else(|| vanished(&self.place.directory))?,
+            Err(e) => return Err(e),
+        };
+        Ok(self.remember(OpenStore { top, guard }))
+    }
+}
+
+fn is_refusal(e: &std::io::Error) -> bool {
+    matches!(
+        e.kind(),
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+fn vanished(path: &Path) -> StoreError {
+    let source = std::io::Error::new(
+        std::io::ErrorKind::NotFound,
+        "it is removed as fast as it is made",
+    );
+    StoreError::Io {
+        what: "open the lock directory",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// How often a lock directory that is replaced under our hands is opened again.
+const REOPENINGS: usize = 20;
+
+impl Store for FilesStore {
+    fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
+        for _ in 0..REOPENINGS {
+            let open = self.existing_or_new()?;
+            if let Some(held) = guard::Held::lock(&open.top, &open.guard, false)? {
+                return txn::Files::begin(&open.top, held)?.run(decision);
+            }
+            *self.open.borrow_mut() = None;
+        }
+        Err(vanished(&self.place.directory))
+    }
+
+    fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
+        for _ in 0..REOPENINGS {
+            let Some(open) = self.existing()? else {
+                return Ok(false);
+            };
+            if let Some(held) = guard::Held::lock(&open.top, &open.guard, true)? {
+                txn::Files::begin_look(&open.top, held)?.run(look)?;
+                return Ok(true);
+            }
+            *self.open.borrow_mut() = None;
+        }
+        Ok(false)
+    }
+
+    fn sleeper(&self, retry: Duration) -> Result<Box<dyn Sleeper + '_>> {
+        Ok(Box::new(watch::FilesSleeper::new(self, retry)?))
+    }
+
+    fn describe(&self) -> String {
+        self.place.directory.display().to_string()
+    }
+}
+
+/// The current boot, as file names say it.
+fn boot_tag() -> String {
+    names::boot_tag(&process::here().boot)
+}

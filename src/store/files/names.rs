@@ -1,0 +1,185 @@
+//! File names for lock names and records: injective, safe on any file system. No I/O.
+
+use crate::deployment::Id;
+use crate::model::Keep;
+
+/// The longest component of an encoded name; file systems allow 255 bytes, some encrypted ones 143.
+const LONGEST: usize = 140;
+
+/// The path of a lock below its kind's folder: every byte but `a-z 0-9 - _ @` and a `.` that does not lead is
+/// written `%xx`, so that no two names meet even where case or Unicode form is folded. A name too long for one
+/// component is cut into folders whose names end in a bare `%`, which no encoded name does.
+#[must_use]
+pub fn lock_path(name: &str) -> String {
+    let mut path = String::with_capacity(name.len() + 8);
+    let mut component = 0;
+    for byte in name.bytes() {
+        if component + 3 > LONGEST {
+            path.push_str("%/");
+            component = 0;
+        }
+        let dot_inside = byte == b'.' && component > 0;
+        let plain = dot_inside || matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'@');
+        component += if plain { 1 } else { 3 };
+        if plain {
+            path.push(byte as char);
+        } else {
+            path.push('%');
+            path.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+            path.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        }
+    }
+    path
+}
+
+/// The name whose [`lock_path`] this is; `None` for anything that `lock_path` does not write.
+#[must_use]
+pub fn lock_name(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    loop {
+        match rest {
+            [] => break,
+            [b'%', b'/', tail @ ..] => rest = tail,
+            [b'%', a, b, tail @ ..] => {
+                let digit = |c: &u8| (*c as char).to_digit(16).map(|d| d as u8);
+                bytes.push(digit(a)? << 4 | digit(b)?);
+                rest = tail;
+            }
+            [b, tail @ ..] => {
+                bytes.push(*b);
+                rest = tail;
+            }
+        }
+    }
+    let name = String::from_utf8(bytes).ok()?;
+    (!name.is_empty() && lock_path(&name) == path).then_some(name)
+}
+
+/// How many letters of the boot id a record's file name carries.
+const BOOT_TAG: usize = 8;
+
+/// The file name of a record that a process keeps alive: the id, the boot it belongs to, and `.h` where a crash
+/// does not free its locks. So that even an empty file after a power failure says that its time is over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Stem {
+    /// The deployment.
+    pub id: Id,
+    /// The first letters of the boot id.
+    pub boot: String,
+    /// What a crash does to its locks.
+    pub on_crash: Keep,
+}
+
+impl Stem {
+    /// The stem of this deployment in this boot.
+    #[must_use]
+    pub fn new(id: Id, boot: &str, on_crash: Keep) -> Self {
+        Stem {
+            id,
+            boot: boot_tag(boot),
+            on_crash,
+        }
+    }
+
+    /// Reads a file name; `None` for one that is no record's.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let id = parts.next()?.parse().ok()?;
+        let boot = parts.next().unwrap_or_default().to_owned();
+        let on_crash = match parts.next() {
+            None => Keep::Release,
+            Some("h") => Keep::Hold,
+            Some(_) => return None,
+        };
+        let ok = boot.bytes().all(|b| b.is_ascii_hexdigit()) && parts.next().is_none();
+        ok.then_some(Stem { id, boot, on_crash })
+    }
+}
+
+impl std::fmt::Display for Stem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.id, self.boot)?;
+        if self.on_crash == Keep::Hold {
+            f.write_str(".h")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What a file name says of a boot id.
+#[must_use]
+pub fn boot_tag(boot: &str) -> String {
+    boot.chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(BOOT_TAG)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hard_names_are_safe_and_come_back() {
+        let long = "x".repeat(200);
+        let wide = "é".repeat(100);
+        let dots = ".".repeat(200);
+        for name in [
+            "a",
+            "A",
+            ".",
+            "..",
+            "/",
+            "a/b",
+            "-rf",
+            "a b",
+            "Ünïcode",
+            "%41",
+            "a%",
+            &long,
+            &wide,
+            &dots,
+        ] {
+            let path = lock_path(name);
+            assert_eq!(lock_name(&path).as_deref(), Some(name), "{path}");
+            for part in path.split('/') {
+                assert!(
+                    !part.is_empty() && part.len() <= LONGEST + 1 && !part.starts_with('.'),
+                    "{path}"
+                );
+            }
+        }
+        assert_ne!(lock_path("Prod").to_lowercase(), lock_path("prod"));
+        assert_eq!(lock_name("%2F"), None, "only what lock_path writes is a name");
+    }
+
+    #[test]
+    fn stems_round_trip() {
+        let id = Id::new(7, 99);
+        for keep in [Keep::Release, Keep::Hold] {
+            let stem = Stem::new(id.clone(), "12ab34cd-ffff", keep);
+            assert_eq!(stem.boot, "12ab34cd");
+            assert_eq!(Stem::parse(&stem.to_string()), Some(stem));
+        }
+        assert_eq!(Stem::parse(".nfs0001"), None);
+        assert_eq!(Stem::parse("1-aaaaaa.zz"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_comes_back(name in "\\PC{1,120}") {
+            let path = lock_path(&name);
+            prop_assert_eq!(lock_name(&path), Some(name));
+        }
+
+        #[test]
+        fn different_names_differ_even_folded(a in "\\PC{1,20}", b in "\\PC{1,20}") {
+            prop_assume!(a != b);
+            prop_assert_ne!(lock_path(&a).to_lowercase(), lock_path(&b).to_lowercase());
+        }
+    }
+}

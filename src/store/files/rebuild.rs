@@ -1,0 +1,144 @@
+//! Making the lock files anew from the records: after a power failure, which may have taken their unsynced lines,
+//! and where one says something without sense.
+
+use std::collections::BTreeMap;
+
+use super::folder::{Folder, Top};
+use super::names::{self, Stem};
+use super::queue;
+use super::txn::Files;
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::model::{Keep, Kind, LockName};
+use crate::store::{Result, Txn};
+
+/// Writes every lock file anew and takes away what a restart ended. The highest number that was ever given, as
+/// far as the records know.
+pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
+    let all = txn.all()?;
+    let mut highest = 0;
+    let (mut living, mut unreadable): (Vec<(State, Deployment)>, Vec<Id>) = Default::default();
+    for stored in all {
+        highest = highest.max(number_of(stored.id()));
+        let verdict = txn.verdict(&stored)?;
+        let state = stored.state();
+        match (stored, verdict) {
+            (stored, Verdict::Dead(_)) if matches!(state, State::Attached | State::Waiting) => {
+                bury(txn.top(), &stored, state)?;
+            }
+            (Stored::Readable(_, d), _) => {
+                highest = highest.max(d.arrival).max(d.token.unwrap_or(0));
+                if state != State::Paused {
+                    living.push((state, *d));
+                }
+            }
+            (Stored::Unreadable(u), _) => unreadable.push(u.id),
+        }
+    }
+    living.sort_by_key(|(_, d)| d.arrival);
+    let mut files = lines_of_unreadable(txn.top(), &unreadable)?;
+    for (state, d) in &living {
+        let boot = if *state == State::Detached {
+            String::new()
+        } else {
+            d.place.boot.clone()
+        };
+        let stem = Stem::new(
+            d.id.clone(),
+            &boot,
+            if boot.is_empty() {
+                Keep::Release
+            } else {
+                d.on_crash
+            },
+        );
+        for request in &d.locks {
+            // A nested one shares its nearest ancestor's hold, if that still has one here.
+            let under = d.ancestors.iter().find(|a| {
+                living
+                    .iter()
+                    .any(|(_, x)| x.id == **a && x.locks.iter().any(|r| r.lock == request.lock))
+            });
+            files
+                .entry(request.lock.clone())
+                .or_default()
+                .push_str(&queue::line(&stem, request, under));
+        }
+    }
+    write_all(txn, &files)?;
+    txn.forget();
+    Ok(highest)
+}
+
+fn number_of(id: &Id) -> u64 {
+    id.as_str()
+        .split('-')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
+}
+
+fn bury(top: &Top, stored: &Stored, state: State) -> Result<()> {
+    let name = match stored {
+        Stored::Readable(_, d) => Stem::new(d.id.clone(), &d.place.boot, d.on_crash).to_string(),
+        Stored::Unreadable(u) => u
+            .path
+            .rsplit_once('/')
+            .map_or(u.path.clone(), |(_, name)| name.to_owned()),
+    };
+    top.remove(Folder::Deployments(state), &name).map(drop)
+}
+
+/// What the lock files still say of records that cannot speak for themselves.
+fn lines_of_unreadable(top: &Top, ids: &[Id]) -> Result<BTreeMap<LockName, String>> {
+    let mut files = BTreeMap::new();
+    if ids.is_empty() {
+        return Ok(files);
+    }
+    for lock in all_locks(top)? {
+        let Some(opened) = top.open_file(Folder::Locks(lock.kind), &names::lock_path(&lock.name), false)?
+        else {
+            continue;
+        };
+        let read = queue::read(&top.read(&opened)?);
+        let lines = read.lines.iter().filter(|l| ids.contains(&l.entry.id));
+        let text: String = lines.map(queue::again).collect();
+        if !text.is_empty() {
+            files.insert(lock, text);
+        }
+    }
+    Ok(files)
+}
+
+/// Every lock that has a file.
+pub(super) fn all_locks(top: &Top) -> Result<Vec<LockName>> {
+    let mut locks = Vec::new();
+    for kind in Kind::ALL {
+        for path in top.paths(Folder::Locks(kind))? {
+            locks.extend(names::lock_name(&path).map(|name| LockName::new(kind, name)));
+        }
+    }
+    Ok(locks)
+}
+
+fn write_all(txn: &Files<'_>, files: &BTreeMap<LockName, String>) -> Result<()> {
+    let top = txn.top();
+    for (lock, text) in files {
+        replace(top, Folder::Locks(lock.kind), &names::lock_path(&lock.name), text)?;
+    }
+    for lock in all_locks(top)? {
+        if !files.contains_key(&lock) {
+            top.remove(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a new file in the place of one, so that a crash leaves the one or the other.
+pub(super) fn replace(top: &Top, folder: Folder, path: &str, text: &str) -> Result<()> {
+    // No encoded name has `%` before anything but two hex digits or the end of a folder's name.
+    let fresh = format!("{path}%new");
+    top.remove(folder, &fresh)?;
+    let opened = top.create(folder, &fresh)?;
+    top.write(&opened, text.as_bytes(), 0)?;
+    top.rename((folder, &fresh), (folder, path))
+}

@@ -1,0 +1,738 @@
+//! A decision in the files store: the view of it, and its steps.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+use super::folder::{Folder, Opened, Top, io_failed};
+use super::guard::{self, Content};
+use super::names::{self, Stem};
+use super::queue::{self, Queue};
+use super::{boot_tag, history, rebuild, record};
+use crate::clock::{self, Now};
+use crate::deployment::{Command, Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
+use crate::engine::{Asker, Entry, Standing, View};
+use crate::liveness::{self, Evidence, Kernel};
+use crate::model::{Keep, LockName};
+use crate::process::{self, Presence};
+use crate::store::{Decision, Lease, Result, StoreError, Txn};
+
+/// Void lines a lock file may have before it is written anew, if there are also more of them than others.
+const MANY_VOID: usize = 64;
+/// Where inherited descriptors go, out of the way of those that scripts number themselves.
+const HIGH_DESCRIPTOR: i32 = 200;
+
+/// A decision in progress.
+pub(super) struct Files<'a> {
+    top: &'a Top,
+    held: guard::Held<'a>,
+    content: Content,
+    now: Now,
+    queues: HashMap<LockName, Queue>,
+    standings: HashMap<Id, Standing>,
+    stems: HashMap<Id, Stem>,
+}
+
+/// What keeps a record alive: its descriptor, advisory-locked.
+pub struct FileLease {
+    id: Id,
+    opened: Opened,
+}
+
+impl Lease for FileLease {
+    fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn hand_down(&self) -> Result<Option<OwnedFd>> {
+        let wrong =
+            |e: rustix::io::Errno| io_failed("hand down the lock of", self.id.as_str().as_ref(), e.into());
+        let fd = rustix::io::fcntl_dupfd_cloexec(&self.opened.file, HIGH_DESCRIPTOR).map_err(wrong)?;
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).map_err(wrong)?;
+        Ok(Some(fd))
+    }
+}
+
+impl<'a> Files<'a> {
+    /// Begins a decision: what a crash or a power failure left is put right first.
+    pub(super) fn begin(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
+        let boot = &process::here().boot;
+        match held.read()? {
+            Some(content) if content.boot == *boot => Ok(Files::new(top, held, content)),
+            other => Files::begin_boot(top, held, other),
+        }
+    }
+
+    /// The first decision in this boot, or ever: the lock files' unsynced lines may be lost, the records' are not.
+    fn begin_boot(top: &'a Top, held: guard::Held<'a>, old: Option<Content>) -> Result<Self> {
+        test_locking(top)?;
+        let number = old.as_ref().map_or(0, |c| c.ceiling);
+        let content = Content {
+            boot: process::here().boot.clone(),
+            number,
+            ceiling: number,
+        };
+        let mut txn = Files::new(top, held, content);
+        let highest = rebuild::rebuild(&mut txn)?;
+        // A guard that said nothing must not give a number twice.
+        let number = if old.is_some() { number } else { highest };
+        let ceiling = guard::ceiling_above(number);
+        txn.content = Content {
+            number,
+            ceiling,
+            ..txn.content
+        };
+        txn.held.write_durably(&txn.content)?;
+        top.sync_folder(Folder::Top)?;
+        Ok(txn)
+    }
+
+    /// Begins a look, which repairs nothing.
+    pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
+        let none = Content {
+            boot: String::new(),
+            number: 0,
+            ceiling: 0,
+        };
+        let content = held.read()?.unwrap_or(none);
+        Ok(Files::new(top, held, content))
+    }
+
+    fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
+        let (queues, standings, stems) = Default::default();
+        Files {
+            top,
+            held,
+            content,
+            now: clock::now(),
+            queues,
+            standings,
+            stems,
+        }
+    }
+
+    pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
+        decision(&mut self)
+    }
+
+    pub(super) fn top(&self) -> &'a Top {
+        self.top
+    }
+
+    /// The file name of the record in this state.
+    fn file_name(stem: &Stem, state: State) -> String {
+        match state {
+            State::Waiting | State::Attached => stem.to_string(),
+            State::Detached | State::Paused => stem.id.to_string(),
+        }
+    }
+
+    fn stem_of(d: &Deployment) -> Stem {
+        Stem::new(d.id.clone(), &d.place.boot, d.on_crash)
+    }
+
+    /// Every place where the record may be, likeliest first.
+    fn places(&mut self, id: &Id) -> Result<Vec<(State, String)>> {
+        let stems = match self.stems.get(id) {
+            Some(stem) => vec![stem.clone()],
+            None => self.search(id)?,
+        };
+        let bare = id.to_string();
+        let mut places = Vec::new();
+        for stem in stems {
+            for state in [State::Attached, State::Waiting] {
+                places.push((state, stem.to_string()));
+            }
+        }
+        for state in [State::Detached, State::Paused] {
+            places.push((state, bare.clone()));
+        }
+        Ok(places)
+    }
+
+    /// Without a line that says it, the file name is guessed, and else found in the folders.
+    fn search(&mut self, id: &Id) -> Result<Vec<Stem>> {
+        for on_crash in [Keep::Release, Keep::Hold] {
+            let stem = Stem {
+                id: id.clone(),
+                boot: boot_tag(),
+                on_crash,
+            };
+            for state in [State::Attached, State::Waiting] {
+                if self.top.exists(Folder::Deployments(state), &stem.to_string())? {
+                    return Ok(vec![stem]);
+                }
+            }
+        }
+        for state in [State::Detached, State::Paused] {
+            if self.top.exists(Folder::Deployments(state), id.as_str())? {
+                return Ok(Vec::new());
+            }
+        }
+        let mut found = Vec::new();
+        for state in [State::Attached, State::Waiting] {
+            for name in self.top.names(Folder::Deployments(state))? {
+                if let Some(stem) = Stem::parse(&name).filter(|s| s.id == *id && s.to_string() == name) {
+                    found.push(stem);
+                }
+            }
+        }
+        found.dedup();
+        Ok(found)
+    }
+
+    fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
+        for (state, name) in self.places(id)? {
+            if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
+                return Ok(Some((state, name, opened)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a record. What cannot be opened or understood is an answer, not an error.
+    fn load(&mut self, state: State, name: &str, stem: &Stem) -> Result<Option<Stored>> {
+        let folder = Folder::Deployments(state);
+        let bytes = match self.top.open_file(folder, name, false) {
+            Ok(None) => return Ok(None),
+            Ok(Some(opened)) => self.top.read(&opened).map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
+        let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
+        Ok(Some(match deployment {
+            Ok(d) => Stored::Readable(state, Box::new(d)),
+            Err(why) => {
+                let path = self.top.show(folder, name).display().to_string();
+                Stored::Unreadable(Unreadable {
+                    id: stem.id.clone(),
+                    state,
+                    path,
+                    why,
+                })
+            }
+        }))
+    }
+
+    fn find_by(&mut self, places: Vec<(State, String)>) -> Result<Option<Stored>> {
+        for (state, name) in places {
+            let Some(stem) = Stem::parse(&name) else { continue };
+            if let Some(stored) = self.load(state, &name, &stem)? {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    fn queue_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {
+        if !self.queues.contains_key(lock) {
+            let queue = self.read_queue(lock)?;
+            self.queues.insert(lock.clone(), queue);
+        }
+        Ok(self.queues.get_mut(lock).expect("it was inserted"))
+    }
+
+    fn read_queue(&mut self, lock: &LockName) -> Result<Queue> {
+        let queue = self.queue_as_it_is(lock)?;
+        if !queue.garbled {
+            return Ok(queue);
+        }
+        // The records are the truth: what a lock file says without sense is said anew from them.
+        rebuild::rebuild(self)?;
+        self.queue_as_it_is(lock)
+    }
+
+    fn queue_as_it_is(&mut self, lock: &LockName) -> Result<Queue> {
+        let folder = Folder::Locks(lock.kind);
+        let Some(opened) = self.top.open_file(folder, &names::lock_path(&lock.name), false)? else {
+            return Ok(Queue::default());
+        };
+        let queue = queue::read(&self.top.read(&opened)?);
+        for line in &queue.lines {
+            self.stems.insert(line.entry.id.clone(), line.stem.clone());
+        }
+        Ok(queue)
+    }
+
+    /// Appends a line, after cutting what a crash left behind the last whole one.
+    fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
+        let folder = Folder::Locks(lock.kind);
+        let whole = self.queue_mut(lock)?.whole;
+        let opened = self.top.open_or_create(folder, &names::lock_path(&lock.name))?;
+        let length = opened.file.metadata().map_or(whole, |m| m.len());
+        if length > whole {
+            self.top.cut(&opened, whole)?;
+        }
+        self.queues.remove(lock);
+        self.top.write(&opened, line.as_bytes(), whole)
+    }
+
+    /// Voids the lines of `id`; a file without a line that counts goes.
+    fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
+        let folder = Folder::Locks(lock.kind);
+        let path = names::lock_path(&lock.name);
+        let queue = self.queue_mut(lock)?.clone();
+        let (mine, others): (Vec<_>, Vec<_>) = queue.lines.iter().partition(|l| l.entry.id == *id);
+        self.queues.remove(lock);
+        if others.is_empty() {
+            return if self.top.local {
+                self.top.remove(folder, &path).map(drop)
+            } else if let Some(opened) = self.top.open_file(folder, &path, true)? {
+                // Where another host may remember that the name was there, the file stays.
+                self.top.cut(&opened, 0)
+            } else {
+                Ok(())
+            };
+        }
+        let void = queue.void + mine.len();
+        if void > MANY_VOID && void > others.len() {
+            let text: String = others.into_iter().map(queue::again).collect();
+            return rebuild::replace(self.top, folder, &path, &text);
+        }
+        if mine.is_empty() {
+            return Ok(());
+        }
+        let Some(opened) = self.top.open_file(folder, &path, true)? else {
+            return Ok(());
+        };
+        mine.iter()
+            .try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))
+    }
+
+    /// The locks whose files name `id`: for a record that cannot say it itself.
+    fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>> {
+        let mut locks = Vec::new();
+        for lock in rebuild::all_locks(self.top)? {
+            if self.queue_mut(&lock)?.lines.iter().any(|l| l.entry.id == *id) {
+                locks.push(lock);
+            }
+        }
+        Ok(locks)
+    }
+
+    fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
+        let Some(stored) = self.peek(id)? else {
+            return Ok(Standing::Gone);
+        };
+        let (state, verdict) = match stored {
+            Peek::Locked(state) => (state, Verdict::Alive(None)),
+            Peek::Record(stored) => (stored.state(), self.verdict(&stored)?),
+        };
+        Ok(match (state, verdict) {
+            (State::Paused, _) => Standing::Gone,
+            (_, Verdict::Dead(_)) => Standing::Dead,
+            (State::Waiting, _) => Standing::Waits,
+            (State::Attached | State::Detached, _) => Standing::Holds,
+        })
+    }
+
+    /// The quick look: a record that somebody keeps locked needs no reading.
+    fn peek(&mut self, id: &Id) -> Result<Option<Peek>> {
+        for (state, name) in self.places(id)? {
+            let folder = Folder::Deployments(state);
+            if matches!(state, State::Attached | State::Waiting) {
+                match self.top.open_file(folder, &name, false) {
+                    Ok(None) => continue,
+                    Ok(Some(opened)) if is_locked(&opened)? => return Ok(Some(Peek::Locked(state))),
+                    // Free, or not to be opened: the long look says what follows.
+                    _ => {}
+                }
+            }
+            let Some(stem) = Stem::parse(&name) else { continue };
+            if let Some(stored) = self.load(state, &name, &stem)? {
+                return Ok(Some(Peek::Record(stored)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The lock on a record, the name it has in this state being the one that counts.
+    fn record_locked(&mut self, state: State, stem: &Stem) -> Result<bool> {
+        let name = Files::file_name(stem, state);
+        match self.top.open_file(Folder::Deployments(state), &name, false) {
+            Ok(Some(opened)) => is_locked(&opened),
+            Ok(None) => Ok(false),
+            // What we may not open may well be locked.
+            Err(_) => Ok(true),
+        }
+    }
+
+    fn kernel(&self, boot: &str) -> Kernel {
+        let same = boot == process::here().boot && !boot.is_empty();
+        self.kernel_if(same)
+    }
+
+    fn kernel_if(&self, same: bool) -> Kernel {
+        match (same, self.top.local) {
+            (true, _) => Kernel::Ours,
+            (false, true) => Kernel::Over,
+            (false, false) => Kernel::Another,
+        }
+    }
+
+    fn judge(&mut self, state: State, d: &Deployment) -> Result<Verdict> {
+        let kernel = self.kernel(&d.place.boot);
+        let here = process::here();
+        let same_numbers = kernel == Kernel::Ours && d.place.pid_ns == here.pid_ns;
+        let presence = |p: &crate::deployment::Process| {
+            if !same_numbers {
+                return Presence::Unknown;
+            }
+            // In another time namespace start times are shifted, and only the number can be compared.
+            let start = if d.place.time_ns == here.time_ns {
+                p.start
+            } else {
+                0
+            };
+            process::presence(&crate::deployment::Process { pid: p.pid, start })
+        };
+        let attached = matches!(state, State::Attached | State::Waiting);
+        let locked = attached && self.record_locked(state, &Files::stem_of(d))?;
+        let command = match &d.command {
+            Command::None => Presence::Gone,
+            Command::Running(p) => presence(p),
+            Command::Starting if !same_numbers || locked => Presence::Unknown,
+            Command::Starting => process::any_carries(&d.id, d.process.start),
+        };
+        let evidence = Evidence {
+            locked,
+            kernel,
+            same_numbers,
+            process: presence(&d.process),
+            command,
+            owner: d.owner_process.as_ref().map_or(Presence::Unknown, presence),
+            expired: d.expires.is_some_and(|e| self.has_passed(&e, &d.place.boot)),
+        };
+        Ok(liveness::judge(state, d, &evidence))
+    }
+
+    fn has_passed(&self, expiry: &Expiry, boot: &str) -> bool {
+        if boot == process::here().boot {
+            self.now.boot >= expiry.boot
+        } else {
+            self.now.wall >= expiry.wall
+        }
+    }
+
+    /// What a file name and an advisory lock alone can tell.
+    fn judge_unreadable(&mut self, u: &Unreadable) -> Result<Verdict> {
+        let unknown = || Verdict::Unknown(format!("its record cannot be read: {}", u.why));
+        let attached = matches!(u.state, State::Attached | State::Waiting);
+        let name = std::path::Path::new(&u.path).file_name().and_then(|n| n.to_str());
+        let Some(stem) = name.and_then(Stem::parse).filter(|_| attached) else {
+            return Ok(unknown());
+        };
+        if self.record_locked(u.state, &stem)? {
+            return Ok(Verdict::Alive(Some(format!(
+                "though its record cannot be read: {}",
+                u.why
+            ))));
+        }
+        let kernel = self.kernel_if(stem.boot == boot_tag() && !stem.boot.is_empty());
+        Ok(match (kernel, u.state, stem.on_crash) {
+            (Kernel::Over, _, Keep::Release) if !stem.boot.is_empty() => {
+                Verdict::Dead("its machine was restarted before its record was written".to_owned())
+            }
+            // It never got as far as to hold anything.
+            (Kernel::Ours, State::Waiting, _) => {
+                Verdict::Dead("its process ended before its record was written".to_owned())
+            }
+            _ => unknown(),
+        })
+    }
+
+    /// Takes the record's own file name away; the commit of a release.
+    fn unlink(&mut self, state: State, name: &str, stored: &Stored) -> Result<bool> {
+        let folder = Folder::Deployments(state);
+        let removed = self.top.remove(folder, name)?;
+        let promised = stored.deployment().is_none_or(|d| d.on_crash == Keep::Hold);
+        if removed && (matches!(state, State::Detached | State::Paused) || promised) {
+            // What was released must not come back with a power failure.
+            self.top.sync_folder(folder)?;
+        }
+        Ok(removed)
+    }
+
+    /// A line in the file of each lock.
+    fn write_lines(&mut self, d: &Deployment, stem: &Stem, under: &[(LockName, Id)]) -> Result<()> {
+        for request in &d.locks {
+            let over = under
+                .iter()
+                .find(|(lock, _)| *lock == request.lock)
+                .map(|(_, id)| id);
+            self.append(&request.lock, &queue::line(stem, request, over))?;
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, d: &Deployment, name: &str) {
+        for (state, name) in [
+            (State::Attached, name),
+            (State::Waiting, name),
+            (State::Paused, d.id.as_str()),
+        ] {
+            let _ = self.top.remove(Folder::Deployments(state), name);
+        }
+        for request in &d.locks {
+            let _ = self.strike(&request.lock, &d.id);
+        }
+    }
+
+    /// waiting/ to attached/: the commit of a grant. What is promised to outlast a crash is made durable.
+    fn attach(&mut self, name: &str, opened: &Opened, on_crash: Keep) -> Result<()> {
+        let (waiting, attached) = (
+            Folder::Deployments(State::Waiting),
+            Folder::Deployments(State::Attached),
+        );
+        if on_crash == Keep::Hold {
+            self.top.sync(opened)?;
+        }
+        self.top.rename((waiting, name), (attached, name))?;
+        if on_crash == Keep::Hold {
+            self.top.sync_folder(attached)?;
+        }
+        Ok(())
+    }
+}
+
+enum Peek {
+    Locked(State),
+    Record(Stored),
+}
+
+/// A shared try through a descriptor of our own: two that look at once do not take each other for the owner.
+fn is_locked(opened: &Opened) -> Result<bool> {
+    match fs2::FileExt::try_lock_shared(&opened.file) {
+        Ok(()) => {
+            let _ = fs2::FileExt::unlock(&opened.file);
+            Ok(false)
+        }
+        // Interrupted or refused: not proved to be free.
+        Err(_) => Ok(true),
+    }
+}
+
+/// Whether two descriptors of one file exclude each other there.
+pub(super) fn test_locking(top: &Top) -> Result<()> {
+    let name = format!("locktest-{}", std::process::id());
+    let first = top.open_or_create(Folder::Top, &name)?;
+    let second = top.open_file(Folder::Top, &name, true)?;
+    let excluded = match second {
+        Some(second) => {
+            let got = fs2::FileExt::try_lock_exclusive(&first.file);
+            got.map_err(|e| io_failed("lock a file in", &top.path, e))?;
+            fs2::FileExt::try_lock_exclusive(&second.file).is_err()
+        }
+        None => false,
+    };
+    top.remove(Folder::Top, &name)?;
+    if excluded {
+        Ok(())
+    } else {
+        Err(StoreError::NoLocking(top.path.clone()))
+    }
+}
+
+impl View for Files<'_> {
+    type Error = StoreError;
+
+    fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>> {
+        Ok(self
+            .queue_mut(lock)?
+            .lines
+            .iter()
+            .map(|l| l.entry.clone())
+            .collect())
+    }
+
+    fn standing(&mut self, id: &Id) -> Result<Standing> {
+        if let Some(standing) = self.standings.get(id) {
+            return Ok(*standing);
+        }
+        let standing = self.fresh_standing(id)?;
+        self.standings.insert(id.clone(), standing);
+        Ok(standing)
+    }
+
+    fn asker(&mut self, id: &Id) -> Result<Option<Asker>> {
+        let stored = self.find(id)?;
+        Ok(stored.as_ref().and_then(Stored::deployment).map(|d| Asker {
+            locks: d.locks.clone(),
+            ancestors: d.ancestors.clone(),
+        }))
+    }
+
+    fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>> {
+        let mut inside = Vec::new();
+        for name in self.top.names(Folder::Deployments(State::Waiting))? {
+            let Some(stem) = Stem::parse(&name) else { continue };
+            let stored = self.load(State::Waiting, &name, &stem)?;
+            if stored
+                .as_ref()
+                .and_then(Stored::deployment)
+                .is_some_and(|d| d.ancestors.contains(id))
+            {
+                inside.push(stem.id);
+            }
+        }
+        Ok(inside)
+    }
+}
+
+impl Txn for Files<'_> {
+    fn now(&self) -> Now {
+        self.now
+    }
+
+    fn next_number(&mut self) -> Result<u64> {
+        self.held.next(&mut self.content)
+    }
+
+    fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
+        let places = self.places(id)?;
+        self.find_by(places)
+    }
+
+    fn all(&mut self) -> Result<Vec<Stored>> {
+        let mut all = Vec::new();
+        for state in State::ALL {
+            for name in self.top.names(Folder::Deployments(state))? {
+                // Names that are no ids are not ours: a network file system puts its own there.
+                let Some(stem) = Stem::parse(&name) else { continue };
+                all.extend(self.load(state, &name, &stem)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
+        match stored {
+            Stored::Readable(state, d) => self.judge(*state, d),
+            Stored::Unreadable(u) => self.judge_unreadable(u),
+        }
+    }
+
+    fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
+        let stem = Files::stem_of(d);
+        let name = stem.to_string();
+        let waiting = Folder::Deployments(State::Waiting);
+        let opened = self.top.create(waiting, &name)?;
+        self.stems.insert(d.id.clone(), stem.clone());
+        self.standings.remove(&d.id);
+        let written = (|| {
+            fs2::FileExt::try_lock_exclusive(&opened.file)
+                .map_err(|e| io_failed("lock", &self.top.show(waiting, &name), e))?;
+            self.top.write(&opened, record::write(d).as_bytes(), 0)?;
+            match state {
+                State::Waiting => self.write_lines(d, &stem, under),
+                State::Attached | State::Detached => {
+                    self.write_lines(d, &stem, under)?;
+                    self.attach(&name, &opened, d.on_crash)
+                }
+                State::Paused => {
+                    self.top.sync(&opened)?;
+                    let paused = Folder::Deployments(State::Paused);
+                    self.top.rename((waiting, &name), (paused, d.id.as_str()))?;
+                    self.top.sync_folder(paused)
+                }
+            }
+        })();
+        if let Err(e) = written {
+            self.undo(d, &name);
+            return Err(e);
+        }
+        Ok(Box::new(FileLease {
+            id: d.id.clone(),
+            opened,
+        }))
+    }
+
+    fn grant(&mut self, id: &Id, token: u64) -> Result<()> {
+        let Some((State::Waiting, name, opened)) = self.locate(id, true)? else {
+            return Ok(());
+        };
+        let mut d = record::read(&self.top.read(&opened)?, id).map_err(|why| StoreError::Unreadable {
+            id: id.clone(),
+            path: self
+                .top
+                .show(Folder::Deployments(State::Waiting), &name)
+                .display()
+                .to_string(),
+            why,
+        })?;
+        d.token = Some(token);
+        d.since = self.now.wall;
+        d.expires = d.ttl.map(|ttl| Expiry {
+            wall: self.now.wall + ttl,
+            boot: self.now.boot + ttl,
+        });
+        self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
+        self.standings.insert(id.clone(), Standing::Holds);
+        self.attach(&name, &opened, d.on_crash)
+    }
+
+    fn settle_down(&mut self, d: &Deployment, to: State) -> Result<()> {
+        let Some((from, name, opened)) = self.locate(&d.id, true)? else {
+            return Ok(());
+        };
+        let head = record::head(d);
+        if !self.top.read(&opened)?.starts_with(head.as_bytes()) {
+            self.top.write(&opened, head.as_bytes(), 0)?;
+        }
+        self.top.sync(&opened)?;
+        let target = Folder::Deployments(to);
+        self.top
+            .rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
+        self.standings.remove(&d.id);
+        self.top.sync_folder(target)?;
+        if to == State::Paused {
+            d.locks.iter().try_for_each(|r| self.strike(&r.lock, &d.id))?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, id: &Id) -> Result<bool> {
+        let mut removed = false;
+        for (state, name) in self.places(id)? {
+            let Some(stem) = Stem::parse(&name) else { continue };
+            let Some(stored) = self.load(state, &name, &stem)? else {
+                continue;
+            };
+            // Asked before the record goes: afterwards nobody knows.
+            let locks = match stored.deployment() {
+                Some(d) => d.locks.iter().map(|r| r.lock.clone()).collect(),
+                None => self.locks_naming(id)?,
+            };
+            removed |= self.unlink(state, &name, &stored)?;
+            self.standings.insert(id.clone(), Standing::Gone);
+            // From here on it is released; tidying that fails leaves void lines, which everybody skips.
+            for lock in &locks {
+                let _ = self.strike(lock, id);
+            }
+        }
+        Ok(removed)
+    }
+
+    fn amend(&mut self, d: &Deployment) -> Result<()> {
+        let Some((_, _, opened)) = self.locate(&d.id, true)? else {
+            return Ok(());
+        };
+        self.top.write(&opened, record::head(d).as_bytes(), 0)?;
+        self.standings.remove(&d.id);
+        Ok(())
+    }
+
+    fn make_durable(&mut self, id: &Id) -> Result<()> {
+        match self.locate(id, false)? {
+            Some((_, _, opened)) => self.top.sync(&opened),
+            None => Ok(()),
+        }
+    }
+
+    fn log(&mut self, line: &str) -> Result<()> {
+        history::append(self.top, line)
+    }
+
+    fn forget(&mut self) {
+        self.queues.clear();
+        self.standings.clear();
+    }
+}

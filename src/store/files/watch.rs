@@ -1,0 +1,371 @@
+//! Sleeping until a record changes or a process ends: inotify and pidfds in one poll, with a timer that counts
+//! suspended time. Where events are not to be had, the timer alone.
+
+use std::collections::HashSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::FilesStore;
+use super::folder::{Folder, failed, folder_name};
+use super::names::Stem;
+use crate::clock;
+use crate::deployment::{Command, Deployment, Id, Process, State};
+use crate::process;
+use crate::store::{Result, Sleeper, Txn, Wake};
+
+/// How soon to look again after an event without visible effect: closing a record is told a moment before its
+/// lock is gone.
+const LOOK_AGAIN: [Duration; 5] = [
+    Duration::from_millis(1),
+    Duration::from_millis(4),
+    Duration::from_millis(16),
+    Duration::from_millis(64),
+    Duration::from_millis(256),
+];
+/// How often to look where the system has no more inotify instances for this user.
+const WITHOUT_EVENTS: Duration = Duration::from_secs(1);
+
+pub(super) struct FilesSleeper<'a> {
+    store: &'a FilesStore,
+    /// How late another host's changes may be noticed; `None` where no other host can make any.
+    retry: Option<Duration>,
+    events: Option<events::Events>,
+    ends: Vec<(Process, OwnedFd)>,
+    ended: HashSet<(u32, u64)>,
+    /// The first time to live to pass among the watched, by the boot clock.
+    expiry: Option<Duration>,
+    looks: usize,
+}
+
+impl<'a> FilesSleeper<'a> {
+    pub(super) fn new(store: &'a FilesStore, retry: Duration) -> Result<Self> {
+        let local = store.is_local()?.unwrap_or(false);
+        let events = events::Events::new();
+        let retry = match (local, &events) {
+            (true, Some(_)) => None,
+            (true, None) => Some(retry.min(WITHOUT_EVENTS)),
+            (false, _) => Some(retry),
+        };
+        let (ends, ended) = Default::default();
+        Ok(FilesSleeper {
+            store,
+            retry,
+            events,
+            ends,
+            ended,
+            expiry: None,
+            looks: LOOK_AGAIN.len(),
+        })
+    }
+
+    fn path(&self, state: State, d: &Deployment) -> PathBuf {
+        let name = match state {
+            State::Waiting | State::Attached => {
+                Stem::new(d.id.clone(), &d.place.boot, d.on_crash).to_string()
+            }
+            State::Detached | State::Paused => d.id.to_string(),
+        };
+        self.store
+            .directory()
+            .join("deployments")
+            .join(folder_name(state))
+            .join(name)
+    }
+
+    fn watch_processes(&mut self, watched: &[Deployment]) {
+        let here = process::here();
+        let ours = watched
+            .iter()
+            .filter(|d| d.place.boot == here.boot && d.place.pid_ns == here.pid_ns);
+        let mut wanted = Vec::new();
+        for d in ours {
+            if let Command::Running(p) = &d.command {
+                wanted.push(p.clone());
+            }
+            wanted.extend(d.owner_process.clone());
+            wanted.push(d.process.clone());
+        }
+        self.ends.retain(|(p, _)| wanted.contains(p));
+        for p in wanted {
+            let known = self.ended.contains(&(p.pid, p.start)) || self.ends.iter().any(|(x, _)| *x == p);
+            if !known && p.pid != std::process::id() {
+                if let Some(fd) = process::watch(&p) {
+                    self.ends.push((p, fd));
+                }
+            }
+        }
+    }
+
+    /// A process that has ended says so for ever: once is enough.
+    fn note_ends(&mut self, over: &[bool]) {
+        let mut over = over.iter();
+        let ended = &mut self.ended;
+        self.ends.retain(|(p, _)| {
+            let over = over.next() == Some(&true);
+            if over {
+                ended.insert((p.pid, p.start));
+            }
+            !over
+        });
+    }
+
+    fn deadline(&self, until: Option<Duration>) -> Option<(Duration, Wake)> {
+        let now = clock::since_boot();
+        let look_again = LOOK_AGAIN.get(self.looks).map(|d| (now + *d, Wake::Look));
+        let retry = self.retry.map(|d| (now + d, Wake::Look));
+        let expiry = self.expiry.map(|at| (at, Wake::Look));
+        [until.map(|at| (at, Wake::Time)), look_again, retry, expiry]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+    }
+}
+
+impl Sleeper for FilesSleeper<'_> {
+    fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
+        let (mut paths, mut watched) = (Vec::new(), Vec::new());
+        for id in ids {
+            if let Some(stored) = txn.find(id)? {
+                if let Some(d) = stored.deployment() {
+                    paths.push(self.path(stored.state(), d));
+                    watched.push(d.clone());
+                }
+            }
+        }
+        let now = txn.now();
+        self.expiry = watched
+            .iter()
+            .filter_map(|d| {
+                let expiry = d.expires?;
+                let same_boot = d.place.boot == process::here().boot;
+                let left = expiry.wall.duration_since(now.wall).unwrap_or_default();
+                Some(if same_boot { expiry.boot } else { now.boot + left })
+            })
+            // What has passed and still stands is held by a process that lives.
+            .filter(|at| *at > now.boot)
+            .min();
+        if let Some(events) = &mut self.events {
+            events.watch(&paths);
+        }
+        self.watch_processes(&watched);
+        Ok(())
+    }
+
+    fn arm_all(&mut self) -> Result<()> {
+        let folders = State::ALL.map(|s| self.store.directory().join(Folder::Deployments(s).path()));
+        if let Some(events) = &mut self.events {
+            events.watch_folders(&folders);
+        }
+        Ok(())
+    }
+
+    fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        let deadline = self.deadline(until);
+        let timer = deadline.map(|(at, _)| timer::Timer::at(at));
+        let wrong = |e| failed("wait for a change in", self.store.directory(), e);
+        let timer = timer.transpose().map_err(wrong)?;
+        let events = self.events.as_ref().map(|e| e.as_fd());
+        let alarm = timer.as_ref().and_then(timer::Timer::as_fd);
+        let ends = self.ends.iter().map(|(_, fd)| fd.as_fd());
+        let all = interrupts.iter().copied().chain(events).chain(ends).chain(alarm);
+        let mut fds: Vec<PollFd<'_>> = all
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        let timeout = timer.as_ref().and_then(timer::Timer::timeout);
+        loop {
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(_) => break,
+                // A handler has run: what it wrote is seen by the next poll.
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(wrong(e)),
+            }
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        let (interrupted, rest) = ready.split_at(interrupts.len());
+        if interrupted.contains(&true) {
+            return Ok(Wake::Interrupt);
+        }
+        let (changed, rest) = rest.split_at(usize::from(self.events.is_some()));
+        let ends = &rest[..self.ends.len()];
+        if changed.contains(&true) || ends.contains(&true) {
+            self.note_ends(ends);
+            if let Some(events) = &mut self.events {
+                events.drain();
+            }
+            self.looks = 0;
+            return Ok(Wake::Look);
+        }
+        match deadline {
+            Some((_, Wake::Look)) => {
+                self.looks = (self.looks + 1).min(LOOK_AGAIN.len());
+                Ok(Wake::Look)
+            }
+            Some((_, wake)) => Ok(wake),
+            None => Ok(Wake::Look),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod timer {
+    use super::*;
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+    };
+
+    /// A moment by the clock that counts suspended time.
+    pub(super) struct Timer(OwnedFd);
+
+    impl Timer {
+        pub(super) fn at(at: Duration) -> rustix::io::Result<Timer> {
+            let fd = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC)?;
+            let none = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let nanos = i64::from(at.subsec_nanos()).max(1);
+            let value = Timespec {
+                tv_sec: i64::try_from(at.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: nanos,
+            };
+            timerfd_settime(
+                &fd,
+                TimerfdTimerFlags::ABSTIME,
+                &Itimerspec {
+                    it_interval: none,
+                    it_value: value,
+                },
+            )?;
+            Ok(Timer(fd))
+        }
+
+        pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+            Some(self.0.as_fd())
+        }
+
+        pub(super) fn timeout(&self) -> Option<Timespec> {
+            None
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod timer {
+    use super::*;
+
+    /// A time to poll for.
+    pub(super) struct Timer(Timespec);
+
+    impl Timer {
+        pub(super) fn at(at: Duration) -> rustix::io::Result<Timer> {
+            let left = at.saturating_sub(clock::since_boot());
+            let secs = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
+            Ok(Timer(Timespec {
+                tv_sec: secs,
+                tv_nsec: i64::from(left.subsec_nanos()),
+            }))
+        }
+
+        pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+
+        pub(super) fn timeout(&self) -> Option<Timespec> {
+            Some(self.0)
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod events {
+    use super::*;
+    use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+    /// Changes of files, as the kernel tells them.
+    pub(super) struct Events {
+        fd: OwnedFd,
+        watches: HashSet<i32>,
+    }
+
+    impl Events {
+        /// `None` where this user has no more instances.
+        pub(super) fn new() -> Option<Self> {
+            let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
+            Some(Events {
+                fd,
+                watches: HashSet::new(),
+            })
+        }
+
+        /// A rename, an unlink (told as ATTRIB while somebody has the file open), a change, the last close.
+        pub(super) fn watch(&mut self, paths: &[PathBuf]) {
+            let what = WatchFlags::ATTRIB
+                | WatchFlags::MOVE_SELF
+                | WatchFlags::MODIFY
+                | WatchFlags::CLOSE_WRITE
+                | WatchFlags::DONT_FOLLOW;
+            self.set(paths, what);
+        }
+
+        pub(super) fn watch_folders(&mut self, paths: &[PathBuf]) {
+            let what = WatchFlags::CREATE
+                | WatchFlags::DELETE
+                | WatchFlags::MOVED_FROM
+                | WatchFlags::MOVED_TO
+                | WatchFlags::CLOSE_WRITE
+                | WatchFlags::DONT_FOLLOW;
+            self.set(paths, what);
+        }
+
+        /// A path that is gone already needs no watch: the look that follows sees it.
+        fn set(&mut self, paths: &[PathBuf], what: WatchFlags) {
+            let added = paths
+                .iter()
+                .filter_map(|p| inotify::add_watch(&self.fd, p, what).ok());
+            let wanted: HashSet<i32> = added.collect();
+            for old in self.watches.difference(&wanted) {
+                let _ = inotify::remove_watch(&self.fd, *old);
+            }
+            self.watches = wanted;
+            self.drain();
+        }
+
+        pub(super) fn drain(&mut self) {
+            let mut buffer = [0u8; 4096];
+            while rustix::io::read(&self.fd, &mut buffer[..]).is_ok_and(|n| n > 0) {}
+        }
+
+        pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+            self.fd.as_fd()
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod events {
+    use super::*;
+
+    /// There are none here.
+    pub(super) enum Events {}
+
+    impl Events {
+        pub(super) fn new() -> Option<Self> {
+            None
+        }
+
+        pub(super) fn watch(&mut self, _paths: &[PathBuf]) {}
+
+        pub(super) fn watch_folders(&mut self, _paths: &[PathBuf]) {}
+
+        pub(super) fn drain(&mut self) {}
+
+        pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+            match *self {}
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! A store in memory: the plainest thing that keeps the store's promises, to hold the others against.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::{Decision, Lease, Result, Sleeper, Store, StoreError, Txn, Wake};
+use crate::clock::{self, Now};
+use crate::deployment::{Deployment, Expiry, Id, State, Stored, Verdict};
+use crate::engine::{Asker, Entry, Standing, View};
+use crate::liveness::{self, Evidence, Kernel};
+use crate::model::LockName;
+use crate::process::Presence;
+
+/// How often an interrupting descriptor is looked at.
+const TICK: Duration = Duration::from_millis(5);
+
+#[derive(Default)]
+struct Content {
+    number: u64,
+    /// Grows with every change.
+    version: u64,
+    deployments: BTreeMap<Id, (State, Deployment, Weak<()>)>,
+    queues: HashMap<LockName, Vec<Entry>>,
+    history: Vec<String>,
+}
+
+#[derive(Default)]
+struct Shared {
+    content: Mutex<Content>,
+    changed: Condvar,
+}
+
+/// A store in memory. Its clones are the same store.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Shared>);
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct MemoryLease {
+    id: Id,
+    alive: Option<Arc<()>>,
+    store: MemoryStore,
+}
+
+impl Lease for MemoryLease {
+    fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn hand_down(&self) -> Result<Option<OwnedFd>> {
+        Ok(None)
+    }
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        self.alive = None;
+        self.store.content().version += 1;
+        self.store.0.changed.notify_all();
+    }
+}
+
+struct MemoryTxn<'a> {
+    store: &'a MemoryStore,
+    content: MutexGuard<'a, Content>,
+    now: Now,
+}
+
+impl View for MemoryTxn<'_> {
+    type Error = StoreError;
+
+    fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>> {
+        Ok(self.content.queues.get(lock).cloned().unwrap_or_default())
+    }
+
+    fn standing(&mut self, id: &Id) -> Result<Standing> {
+        let Some(stored) = self.find(id)? else {
+            return Ok(Standing::Gone);
+        };
+        Ok(match (stored.state(), self.verdict(&stored)?) {
+            (State::Paused, _) => Standing::Gone,
+            (_, Verdict::Dead(_)) => Standing::Dead,
+            (State::Waiting, _) => Standing::Waits,
+            (State::Attached | State::Detached, _) => Standing::Holds,
+        })
+    }
+
+    fn asker(&mut self, id: &Id) -> Result<Option<Asker>> {
+        Ok(self.content.deployments.get(id).map(|(_, d, _)| Asker {
+            locks: d.locks.clone(),
+            ancestors: d.ancestors.clone(),
+        }))
+    }
+
+    fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>> {
+        let all = self.content.deployments.values();
+        let inside = all.filter(|(state, d, _)| *state == State::Waiting && d.ancestors.contains(id));
+        Ok(inside.map(|(_, d, _)| d.id.clone()).collect())
+    }
+}
+
+impl Txn for MemoryTxn<'_> {
+    fn now(&self) -> Now {
+        self.now
+    }
+
+    fn next_number(&mut self) -> Result<u64> {
+        self.content.number += 1;
+        Ok(self.content.number)
+    }
+
+    fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
+        let found = self.content.deployments.get(id);
+        Ok(found.map(|(state, d, _)| Stored::Readable(*state, Box::new(d.clone()))))
+    }
+
+    fn all(&mut self) -> Result<Vec<Stored>> {
+        let all = self.content.deployments.values();
+        Ok(all
+            .map(|(state, d, _)| Stored::Readable(*state, Box::new(d.clone())))
+            .collect())
+    }
+
+    fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
+        let Some(d) = stored.deployment() else {
+            return Ok(Verdict::Unknown(String::new()));
+        };
+        let alive = self
+            .content
+            .deployments
+            .get(&d.id)
+            .is_some_and(|(_, _, a)| a.strong_count() > 0);
+        let evidence = Evidence {
+            locked: alive,
+            kernel: Kernel::Ours,
+            same_numbers: true,
+            process: Presence::Unknown,
+            command: Presence::Gone,
+            owner: Presence::Unknown,
+            expired: d.expires.is_some_and(|e| self.now.boot >= e.boot),
+        };
+        Ok(liveness::judge(stored.state(), d, &evidence))
+    }
+
+    fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
+        let alive = Arc::new(());
+        let entry = (state, d.clone(), Arc::downgrade(&alive));
+        self.content.deployments.insert(d.id.clone(), entry);
+        if state != State::Paused {
+            for request in &d.locks {
+                let over = under
+                    .iter()
+                    .find(|(lock, _)| *lock == request.lock)
+                    .map(|(_, id)| id.clone());
+                let entry = Entry {
+                    id: d.id.clone(),
+                    mode: request.mode,
+                    limit: request.limit,
+                    under: over,
+                };
+                self.content
+                    .queues
+                    .entry(request.lock.clone())
+                    .or_default()
+                    .push(entry);
+            }
+        }
+        self.content.version += 1;
+        Ok(Box::new(MemoryLease {
+            id: d.id.clone(),
+            alive: Some(alive),
+            store: self.store.clone(),
+        }))
+    }
+
+    fn grant(&mut self, id: &Id, token: u64) -> Result<()> {
+        let now = self.now;
+        if let Some((state, d, _)) = self.content.deployments.get_mut(id) {
+            *state = State::Attached;
+            d.token = Some(token);
+            d.since = now.wall;
+            d.expires = d.ttl.map(|ttl| Expiry {
+                wall: now.wall + ttl,
+                boot: now.boot + ttl,
+            });
+        }
+        self.content.version += 1;
+        Ok(())
+    }
+
+    fn settle_down(&mut self, d: &Deployment, to: State) -> Result<()> {
+        if let Some((state, old, _)) = self.content.deployments.get_mut(&d.id) {
+            *state = to;
+            *old = d.clone();
+        }
+        if to == State::Paused {
+            self.content
+                .queues
+                .values_mut()
+                .for_each(|q| q.retain(|e| e.id != d.id));
+        }
+        self.content.version += 1;
+        Ok(())
+    }
+
+    fn remove(&mut self, id: &Id) -> Result<bool> {
+        let removed = self.content.deployments.remove(id).is_some();
+        self.content
+            .queues
+            .values_mut()
+            .for_each(|q| q.retain(|e| e.id != *id));
+        self.content.queues.retain(|_, q| !q.is_empty());
+        self.content.version += 1;
+        Ok(removed)
+    }
+
+    fn amend(&mut self, d: &Deployment) -> Result<()> {
+        if let Some((_, old, _)) = self.content.deployments.get_mut(&d.id) {
+            *old = d.clone();
+        }
+        self.content.version += 1;
+        Ok(())
+    }
+
+    fn make_durable(&mut self, _id: &Id) -> Result<()> {
+        Ok(())
+    }
+
+    fn log(&mut self, line: &str) -> Result<()> {
+        self.content.history.push(line.to_owned());
+        Ok(())
+    }
+
+    fn forget(&mut self) {}
+}
+
+struct MemorySleeper<'a> {
+    store: &'a MemoryStore,
+    seen: u64,
+}
+
+impl Sleeper for MemorySleeper<'_> {
+    fn arm(&mut self, _ids: &[Id], _txn: &mut dyn Txn) -> Result<()> {
+        Ok(())
+    }
+
+    fn arm_all(&mut self) -> Result<()> {
+        self.seen = self.store.content().version;
+        Ok(())
+    }
+
+    fn sleep(&mut self, until: Option<Duration>, _interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        let mut content = self.store.content();
+        loop {
+            if content.version != self.seen {
+                self.seen = content.version;
+                return Ok(Wake::Look);
+            }
+            if until.is_some_and(|at| clock::since_boot() >= at) {
+                return Ok(Wake::Time);
+            }
+            let waited = self.store.0.changed.wait_timeout(content, TICK);
+            content = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
+        let done = decision(&mut MemoryTxn {
+            store: self,
+            content: self.content(),
+            now: clock::now(),
+        });
+        self.0.changed.notify_all();
+        done
+    }
+
+    fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
+        self.decide(look).map(|()| true)
+    }
+
+    fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {
+        Ok(Box::new(MemorySleeper { store: self, seen: 0 }))
+    }
+
+    fn describe(&self) -> String {
+        "memory".to_owned()
+    }
+}

@@ -1,0 +1,246 @@
+//! The store as everything above it sees it: run one decision atomically; sleep until it is worth looking again.
+//!
+//! What a decision decides is not known here (see `engine`, `ops`), nor is anything printed.
+
+pub mod files;
+pub mod memory;
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::engine::View;
+
+/// Why a store could not do what was asked. Nothing is half done: the decision took place whole or not at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system said no.
+    #[error("cannot {what} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Advisory locks do not exclude there.
+    #[error(
+        "advisory locks do not work on the file system of {}: two processes got the same exclusive lock. \
+         Choose a lock directory on a local file system (--lock-dir)", .0.display()
+    )]
+    NoLocking(PathBuf),
+    /// Somebody has been inside a decision for too long.
+    #[error("the store in {} is busy for {waited:?}: {holder}", path.display())]
+    Busy {
+        /// The lock directory.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+        /// Who is inside, and what to do.
+        holder: String,
+    },
+    /// Something lies where a file of the store belongs and is none.
+    #[error("{} is {what}, not a file that deploylock wrote; remove it", path.display())]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A record cannot be read where reading it is needed.
+    #[error("the record {path} cannot be read: {why}. Look at it; `deploylock clear {id}` removes it")]
+    Unreadable {
+        /// Of which deployment.
+        id: Id,
+        /// Where.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another version's store.
+    #[error("{} was written by a newer deploylock (format {format}); upgrade this one", path.display())]
+    TooNew {
+        /// Where.
+        path: PathBuf,
+        /// The format it says.
+        format: u64,
+    },
+}
+
+fn hint(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            " (ask for access to the lock directory, or choose another with --lock-dir)"
+        }
+        std::io::ErrorKind::StorageFull => " (free some space; what is held stays held)",
+        _ => "",
+    }
+}
+
+/// A result of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What keeps an attached or waiting deployment alive; dropped, it is dead.
+pub trait Lease: Send {
+    /// The deployment.
+    fn id(&self) -> &Id;
+    /// A descriptor for the command to inherit, so that the locks stay as long as any of its processes lives.
+    ///
+    /// # Errors
+    /// When none can be made.
+    fn hand_down(&self) -> Result<Option<OwnedFd>>;
+}
+
+/// One decision in progress: a consistent view, and the steps that change it. Each step is atomic; a crash
+/// between two of them leaves either the state before or the state after, as the files store's notes say.
+pub trait Txn: View<Error = StoreError> {
+    /// The time of this decision.
+    fn now(&self) -> Now;
+    /// A number larger than any before, for ids, places in the order of arrival and tokens.
+    ///
+    /// # Errors
+    /// When it cannot be made to last.
+    fn next_number(&mut self) -> Result<u64>;
+    /// The deployment with this id.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at. An unreadable record is no error but an answer.
+    fn find(&mut self, id: &Id) -> Result<Option<Stored>>;
+    /// Every deployment.
+    ///
+    /// # Errors
+    /// As [`Txn::find`].
+    fn all(&mut self) -> Result<Vec<Stored>>;
+    /// What the evidence says of a deployment's life.
+    ///
+    /// # Errors
+    /// When the evidence cannot be gathered.
+    fn verdict(&mut self, stored: &Stored) -> Result<Verdict>;
+    /// Enters a deployment whose process is the caller: its lines, then its record. `under` names, lock by
+    /// lock, the ancestor whose hold counts.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it is not there.
+    fn enter(
+        &mut self,
+        deployment: &Deployment,
+        state: State,
+        under: &[(crate::model::LockName, Id)],
+    ) -> Result<Box<dyn Lease>>;
+    /// Lets a waiting deployment hold.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it still waits.
+    fn grant(&mut self, id: &Id, token: u64) -> Result<()>;
+    /// Moves an attached deployment to [`State::Detached`], or a waiting one to [`State::Paused`], with what
+    /// `deployment` says now, so that it outlasts its process and a power failure.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    fn settle_down(&mut self, deployment: &Deployment, to: State) -> Result<()>;
+    /// Takes a deployment away: its locks are free with this step. `false` where it was not there.
+    ///
+    /// # Errors
+    /// When it cannot be removed; then it is still there.
+    fn remove(&mut self, id: &Id) -> Result<bool>;
+    /// Writes the fields of a deployment that may change while it lives: token, command, times, marks.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn amend(&mut self, deployment: &Deployment) -> Result<()>;
+    /// Makes what the record of `id` says survive a power failure.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    fn make_durable(&mut self, id: &Id) -> Result<()>;
+    /// Adds a line to the history.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn log(&mut self, line: &str) -> Result<()>;
+    /// Looks at everything afresh from here on.
+    fn forget(&mut self);
+}
+
+/// What ended a sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Something changed, or may have.
+    Look,
+    /// The time is over.
+    Time,
+    /// An interrupting descriptor became readable.
+    Interrupt,
+}
+
+/// Something to sleep on. Armed inside a decision, right after the evaluation it is armed for.
+pub trait Sleeper {
+    /// Watches these deployments from now on, and these only.
+    ///
+    /// # Errors
+    /// When watching is impossible for another reason than that events are not to be had.
+    fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()>;
+    /// Watches for any deployment that comes, goes or changes its state.
+    ///
+    /// # Errors
+    /// As [`Sleeper::arm`].
+    fn arm_all(&mut self) -> Result<()>;
+    /// Sleeps until something watched changes, `until` (by the boot clock) has come, or one of `interrupts` can be read.
+    ///
+    /// # Errors
+    /// When sleeping fails.
+    fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake>;
+}
+
+/// A decision: called with the store to itself, perhaps more than once where a store has to try again.
+pub type Decision<'a> = dyn FnMut(&mut dyn Txn) -> Result<()> + 'a;
+
+/// A store of deployments and their locks.
+pub trait Store {
+    /// Runs a decision with nobody else changing anything meanwhile, creating the store where there is none.
+    ///
+    /// # Errors
+    /// What the decision returns, or that the store cannot be had.
+    fn decide(&self, decision: &mut Decision<'_>) -> Result<()>;
+    /// Runs a look that changes nothing; `false` where there is no store yet, and then nothing was run.
+    ///
+    /// # Errors
+    /// As [`Store::decide`].
+    fn look(&self, look: &mut Decision<'_>) -> Result<bool>;
+    /// Something to sleep on. `retry` bounds how late it may notice what no event can tell.
+    ///
+    /// # Errors
+    /// When there is nothing to sleep on.
+    fn sleeper(&self, retry: Duration) -> Result<Box<dyn Sleeper + '_>>;
+    /// What to call it in a message.
+    fn describe(&self) -> String;
+}
+
+/// [`Store::decide`] for a decision that has an answer.
+///
+/// # Errors
+/// As [`Store::decide`].
+pub fn decide<T>(store: &dyn Store, mut decision: impl FnMut(&mut dyn Txn) -> Result<T>) -> Result<T> {
+    let mut answer = None;
+    store.decide(&mut |txn| {
+        answer = Some(decision(txn)?);
+        Ok(())
+    })?;
+    Ok(answer.expect("a decision that succeeded was run"))
+}
+
+/// [`Store::look`] for a look that has an answer; `None` where there is no store yet.
+///
+/// # Errors
+/// As [`Store::look`].
+pub fn look<T>(store: &dyn Store, mut look: impl FnMut(&mut dyn Txn) -> Result<T>) -> Result<Option<T>> {
+    let mut answer = None;
+    store.look(&mut |txn| {
+        answer = Some(look(txn)?);
+        Ok(())
+    })?;
+    Ok(answer)
+}
