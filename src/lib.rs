@@ -5,12 +5,17 @@
 //! (who is dead), [`store`] (one decision atomically), [`ops`] (acquire, release, wait, clear), `output` and `cli`.
 //! `docs/design.md` says why.
 
+pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod deployment;
 pub mod engine;
 pub mod liveness;
 pub mod model;
+pub mod ops;
+pub mod output;
 pub mod policy;
 pub mod process;
+pub mod signals;
 pub mod store;
 pub mod topology;

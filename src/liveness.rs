@@ -28,7 +28,7 @@ pub struct Evidence {
     pub same_numbers: bool,
     /// Its own process.
     pub process: Presence,
-    /// Its command, or while that is being started any process started for it.
+    /// Its command, or while that is being started any process started for it; gone where there is none.
     pub command: Presence,
     /// The process that `--owner-pid` named.
     pub owner: Presence,
@@ -116,7 +116,7 @@ fn unlocked_process(d: &Deployment, seen: &Evidence) -> Verdict {
         return dead();
     }
     match (&d.command, seen.command) {
-        (Command::None, _) | (_, Presence::Gone) => dead(),
+        (_, Presence::Gone) => dead(),
         (Command::Running(c), Presence::Exists) => Verdict::Alive(Some(format!(
             "deploylock itself was killed; its command, process {}, goes on",
             c.pid

@@ -226,6 +226,10 @@ impl Txn for MemoryTxn<'_> {
         Ok(removed)
     }
 
+    fn remove_paused(&mut self, _id: &Id) -> Result<()> {
+        Ok(()) // one place an id: entering it again has replaced the old record
+    }
+
     fn amend(&mut self, d: &Deployment) -> Result<()> {
         if let Some((_, old, _)) = self.content.deployments.get_mut(&d.id) {
             *old = d.clone();

@@ -146,6 +146,11 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be removed; then it is still there.
     fn remove(&mut self, id: &Id) -> Result<bool>;
+    /// Takes away the paused record of one that has just been entered again under its old id.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn remove_paused(&mut self, id: &Id) -> Result<()>;
     /// Writes the fields of a deployment that may change while it lives: token, command, times, marks.
     ///
     /// # Errors

@@ -387,6 +387,7 @@ impl<'a> Files<'a> {
         let attached = matches!(state, State::Attached | State::Waiting);
         let locked = attached && self.record_locked(state, &Files::stem_of(d))?;
         let command = match &d.command {
+            _ if state == State::Waiting => Presence::Gone,
             Command::None => Presence::Gone,
             Command::Running(p) => presence(p),
             Command::Starting if !same_numbers || locked => Presence::Unknown,
@@ -709,6 +710,12 @@ impl Txn for Files<'_> {
             }
         }
         Ok(removed)
+    }
+
+    fn remove_paused(&mut self, id: &Id) -> Result<()> {
+        let paused = Folder::Deployments(State::Paused);
+        self.top.remove(paused, id.as_str())?;
+        self.top.sync_folder(paused)
     }
 
     fn amend(&mut self, d: &Deployment) -> Result<()> {

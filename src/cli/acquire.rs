@@ -1,0 +1,157 @@
+//! `acquire`: take the locks and return; they stay until released.
+
+use clap::Args;
+
+use super::Answer;
+use super::context::{Context, inherited_id};
+use super::failure::{Failure, code};
+use super::progress::Line;
+use super::run::not_acquired;
+use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
+use super::terminal::{complain, say};
+use crate::deployment::{Id, State, Stored};
+use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
+use crate::ops::release;
+use crate::process;
+use crate::signals::Signals;
+use crate::store::files::FilesStore;
+use crate::store::{self};
+
+/// Take the locks and print the deployment's id; they stay until released
+#[derive(Args)]
+pub struct Acquire {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+    #[command(flatten)]
+    record: RecordArgs,
+    /// Tie the locks to this process: when it ends, they are stale
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    owner_pid: Option<u32>,
+    /// Try a paused deployment again, keeping its id
+    #[arg(long, value_name = "ID", conflicts_with_all = ["env", "app", "containers", "locks", "exclusive", "owner_pid"])]
+    resume: Option<Id>,
+}
+
+impl Acquire {
+    pub fn exec(self, context: &Context) -> Answer {
+        let (_, ignored) = process::myself();
+        let mut signals = Signals::take_over(ignored)?;
+        let (store, draft, patience, retry) = self.prepare(context)?;
+        let mut line = Line::new(&context.global);
+        let outcome = acquire(&store, &draft, patience, retry, &mut line, &mut signals)?;
+        match outcome {
+            Outcome::Granted(grant) => {
+                line.granted(grant.waited);
+                report(&store, grant)
+            }
+            other => {
+                line.clear();
+                let commands = context.commands(self.words(&draft));
+                Ok(not_acquired(other, &commands, self.wait.code(), &signals))
+            }
+        }
+    }
+
+    fn prepare(
+        &self,
+        context: &Context,
+    ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
+        if let Some(id) = &self.resume {
+            let store = context.store()?;
+            let draft = self.resumed(&store, id)?;
+            // Blocked again, it stays paused, unless it was said to wait.
+            let patience = self.wait.patience().unwrap_or(Patience::None);
+            return Ok((store, draft, patience, context.retry()));
+        }
+        let plan = self.target.plan(context)?;
+        let store = context.store()?;
+        let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
+        draft.owner_process = self.owner()?;
+        let patience = self
+            .wait
+            .patience()
+            .unwrap_or_else(|| policy_patience(&plan, true));
+        Ok((store, draft, patience, plan.retry_interval))
+    }
+
+    fn owner(&self) -> Result<Option<crate::deployment::Process>, Failure> {
+        let Some(pid) = self.owner_pid else {
+            return Ok(None);
+        };
+        let process = process::by_pid(pid);
+        let gone = || {
+            Failure::text(
+                code::USAGE,
+                format!("--owner-pid: there is no process {pid} to tie the locks to"),
+            )
+        };
+        process.ok_or_else(gone).map(Some)
+    }
+
+    /// The paused deployment's own target.
+    fn resumed(&self, store: &FilesStore, id: &Id) -> Result<Draft, Failure> {
+        let not_there = || {
+            Failure::text(
+                code::NOT_THERE,
+                format!("there is no paused deployment {id}; see `deploylock list`"),
+            )
+        };
+        let found = store::look(store, |txn| txn.find(id))?.flatten();
+        let Some(Stored::Readable(State::Paused, d)) = found else {
+            return Err(not_there());
+        };
+        Ok(Draft {
+            environment: d.environment,
+            application: d.application,
+            version: d.version,
+            operation: d.operation,
+            containers: d.containers,
+            locks: d.locks,
+            owner: self.record.owner.clone().unwrap_or(d.owner),
+            reason: self.record.reason.clone().or(d.reason),
+            url: self.record.url.clone().or(d.url),
+            ttl: self.record.ttl.or(d.ttl),
+            owner_process: None,
+            parent: inherited_id(),
+            on_crash: d.on_crash,
+            on_failure: d.on_failure,
+            command: false,
+            resume: Some(id.clone()),
+        })
+    }
+
+    /// The options that mean the same target again.
+    fn words(&self, draft: &Draft) -> Vec<String> {
+        match &self.resume {
+            None => self.target.words(),
+            Some(_) => TargetArgs {
+                env: draft.environment.clone(),
+                app: draft.application.clone(),
+                containers: draft.containers.clone(),
+                ..TargetArgs::default()
+            }
+            .words(),
+        }
+    }
+}
+
+/// The promise is made durable, then told, then kept: until the id is out, the locks go with this process.
+fn report(store: &FilesStore, grant: Grant) -> Answer {
+    let Grant {
+        deployment, lease, ..
+    } = grant;
+    let told = release::promise(store, &deployment.id)
+        .map_err(Failure::from)
+        .and_then(|()| say(&format!("{}\n", deployment.id)).map_err(Failure::from));
+    if let Err(failure) = told {
+        if release::give_back(store, &deployment, "failed").is_err() {
+            complain("warning: the locks go with the end of this process");
+        }
+        return Err(failure);
+    }
+    release::detach(store, &deployment)?;
+    drop(lease);
+    Ok(code::DONE)
+}

@@ -1,0 +1,195 @@
+//! What every command shares: the global options, the topology, the store.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::{Failure, code};
+use super::terminal::When;
+use crate::deployment::Id;
+use crate::output::message::Commands;
+use crate::store::files::{FilesStore, Place};
+use crate::topology::locate::{self, Found, SYSTEM_FILE, Search};
+use crate::topology::{Backend, FILE_NAME, RETRY_INTERVAL, Topology};
+
+/// The mode of the user's own lock directory.
+const PRIVATE: u32 = 0o700;
+
+/// The options of every command.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Global {
+    /// The topology file [default: deploylock.toml here or in a parent folder, then the user's, then /etc's]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DEPLOYLOCK_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+    /// The lock directory [default: the topology's, else the user's state folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DEPLOYLOCK_DIR",
+        hide_env_values = true
+    )]
+    pub lock_dir: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+/// The topology, or where one was looked for.
+pub enum Known {
+    /// There is one.
+    Topology(Box<Topology>),
+    /// There is none in any of these places.
+    Nowhere(Vec<PathBuf>),
+}
+
+impl Known {
+    /// The topology, if there is one.
+    pub fn topology(&self) -> Option<&Topology> {
+        match self {
+            Known::Topology(t) => Some(t),
+            Known::Nowhere(_) => None,
+        }
+    }
+}
+
+/// One invocation of the program.
+pub struct Context {
+    /// The global options.
+    pub global: Global,
+    known: OnceCell<Known>,
+}
+
+fn given(path: &Option<PathBuf>) -> Option<&PathBuf> {
+    path.as_ref().filter(|p| !p.as_os_str().is_empty())
+}
+
+impl Context {
+    /// With these options.
+    pub fn new(global: Global) -> Self {
+        Context {
+            global,
+            known: OnceCell::new(),
+        }
+    }
+
+    /// The topology, read when it is first asked for.
+    pub fn known(&self) -> Result<&Known, Failure> {
+        if let Some(known) = self.known.get() {
+            return Ok(known);
+        }
+        let known = self.read()?;
+        Ok(self.known.get_or_init(|| known))
+    }
+
+    fn read(&self) -> Result<Known, Failure> {
+        let explicit = given(&self.global.config).cloned();
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let user_config = folders().map(|f| f.config_dir().join(FILE_NAME));
+        let search = Search {
+            explicit,
+            cwd,
+            user_config,
+            system: PathBuf::from(SYSTEM_FILE),
+        };
+        Ok(match locate::find(&search)? {
+            Found::File { path, text } => Known::Topology(Box::new(Topology::parse(&path, &text)?)),
+            Found::Nowhere { looked } => Known::Nowhere(looked),
+        })
+    }
+
+    /// The store. Where the lock directory is given, no topology is needed for it.
+    pub fn store(&self) -> Result<FilesStore, Failure> {
+        Ok(FilesStore::new(self.place()?))
+    }
+
+    fn place(&self) -> Result<Place, Failure> {
+        if let Some(directory) = given(&self.global.lock_dir) {
+            let mode = self
+                .known
+                .get()
+                .and_then(Known::topology)
+                .and_then(|t| t.store.mode.value);
+            return Ok(Place {
+                directory: directory.clone(),
+                mode,
+                steps: None,
+            });
+        }
+        let topology = self.known()?.topology();
+        if let Some(t) = topology.filter(|t| t.store.backend.value != Backend::Files) {
+            return Err(Failure::text(
+                code::TOPOLOGY,
+                format!(
+                    "{}: this build of deploylock has only the backend \"files\"",
+                    t.path.display()
+                ),
+            ));
+        }
+        let mode = topology.and_then(|t| t.store.mode.value);
+        if let Some(directory) = topology.and_then(Topology::store_directory) {
+            return Ok(Place {
+                directory,
+                mode,
+                steps: None,
+            });
+        }
+        let folders = folders().ok_or_else(|| {
+            let why = "no lock directory: there is no home folder to put one in; name one with --lock-dir";
+            Failure::text(code::FAILED, why)
+        })?;
+        let directory = folders.state_dir().unwrap_or(folders.data_local_dir()).to_owned();
+        Ok(Place {
+            directory,
+            mode: mode.or(Some(PRIVATE)),
+            steps: None,
+        })
+    }
+
+    /// How the program has to be called to mean the same store and topology.
+    pub fn commands(&self, target: Vec<String>) -> Commands {
+        let mut program = vec!["deploylock".to_owned()];
+        for (option, path) in [
+            ("--lock-dir", &self.global.lock_dir),
+            ("--config", &self.global.config),
+        ] {
+            if let Some(path) = given(path) {
+                program.extend([option.to_owned(), path.display().to_string()]);
+            }
+        }
+        Commands { program, target }
+    }
+
+    /// How late a change of another host may be noticed.
+    pub fn retry(&self) -> std::time::Duration {
+        RETRY_INTERVAL
+    }
+}
+
+fn folders() -> Option<directories::ProjectDirs> {
+    directories::ProjectDirs::from("", "", "deploylock")
+}
+
+/// The deployment inside whose command we run, as its variable says.
+pub fn inherited_id() -> Option<Id> {
+    std::env::var("DEPLOYLOCK_ID").ok()?.parse().ok()
+}
+
+/// `user@host`
+pub fn myself() -> String {
+    let user = crate::process::user();
+    format!("{user}@{}", crate::process::here().host)
+}

@@ -1,0 +1,88 @@
+//! How a wait is told: one living line on a terminal; without one a line at the start, one a minute, one at the end.
+
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use super::context::Global;
+use super::terminal;
+use crate::clock;
+use crate::ops::{Progress, Queueing};
+use crate::output::{message, style};
+
+/// How often the living line moves.
+const LIVING: Duration = Duration::from_secs(1);
+/// How often a log gets a line.
+const LOGGED: Duration = Duration::from_secs(60);
+
+/// Tells a person or a log how a wait goes.
+pub struct Line {
+    quiet: bool,
+    living: bool,
+    last: Option<Duration>,
+    told: bool,
+}
+
+impl Line {
+    /// As the options and the terminal want it.
+    pub fn new(global: &Global) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        let living = terminal::stderr_is_terminal() && !dumb;
+        Line {
+            quiet: global.quiet,
+            living,
+            last: None,
+            told: false,
+        }
+    }
+
+    /// The wait is over, and the locks are held.
+    pub fn granted(&mut self, waited: Duration) {
+        self.clear();
+        if self.told {
+            terminal::complain(&format!("acquired after {}", style::age(waited)));
+        }
+    }
+
+    /// Takes the living line away.
+    pub fn clear(&mut self) {
+        if self.living && self.told {
+            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K");
+        }
+    }
+}
+
+impl Progress for Line {
+    fn waiting(&mut self, queueing: &Queueing) {
+        if self.quiet {
+            return;
+        }
+        let now = clock::now();
+        let wall: SystemTime = now.wall;
+        let text = format!("deploylock: {}", message::waiting(queueing, wall));
+        if self.living {
+            let width = terminal::columns(std::io::stderr()).unwrap_or(80);
+            let text = style::fit(&text, width.saturating_sub(1));
+            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K{text}");
+            self.told = true;
+            return;
+        }
+        // A log wants news at the start and once a minute, not each step of the queue.
+        if self.last.is_none_or(|last| now.boot >= last + LOGGED) {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            self.last = Some(now.boot);
+            self.told = true;
+        }
+    }
+
+    fn every(&self) -> Option<Duration> {
+        match (self.quiet, self.living) {
+            (true, _) => None,
+            (false, true) => Some(LIVING),
+            (false, false) => Some(LOGGED),
+        }
+    }
+
+    fn wanted(&self) -> bool {
+        !self.quiet
+    }
+}

@@ -1,0 +1,77 @@
+//! `release`: give locks back by their deployment's id.
+
+use clap::Args;
+
+use super::Answer;
+use super::context::{Context, inherited_id, myself};
+use super::failure::{Failure, code};
+use super::terminal::{complain, say};
+use crate::deployment::Id;
+use crate::ops::release::{Released, release};
+
+/// Give the locks of a deployment back, or withdraw one that waits or is paused
+#[derive(Args)]
+pub struct Release {
+    /// The deployments' ids, in full [default: $DEPLOYLOCK_ID]
+    #[arg(value_name = "ID")]
+    ids: Vec<Id>,
+    /// How it went, for the history
+    #[arg(long, value_name = "OUTCOME", default_value = "done", value_parser = ["done", "failed", "aborted"])]
+    outcome: String,
+}
+
+impl Release {
+    pub fn exec(self, context: &Context) -> Answer {
+        let ids = ids_or_inherited(self.ids)?;
+        let store = context.store()?;
+        let mut worst = code::DONE;
+        for id in &ids {
+            let code = match release(&store, id, &self.outcome, &myself())? {
+                Released::Done(_) | Released::Withdrawn(_) => {
+                    if context.global.verbose {
+                        say(&format!("{id}\n"))?;
+                    }
+                    code::DONE
+                }
+                Released::NotThere => {
+                    complain(&format!(
+                        "there is no deployment {id}: released, cleared or expired and taken before; nothing was changed"
+                    ));
+                    code::NOT_THERE
+                }
+                Released::RunsOn(_) => {
+                    let commands = context.commands(Vec::new());
+                    complain(&format!(
+                        "{id} belongs to a `deploylock run` that is alive and gives its locks back itself\n  \
+                         ask it to end  {}",
+                        commands.line(&["cancel", id.as_str()])
+                    ));
+                    code::FAILED
+                }
+                Released::Unreadable(path) => {
+                    let commands = context.commands(Vec::new());
+                    complain(&format!(
+                        "the record of {id} cannot be read: {path}\n  remove it  {}",
+                        commands.line(&["clear", id.as_str()])
+                    ));
+                    code::FAILED
+                }
+            };
+            worst = worst.max(code);
+        }
+        Ok(worst)
+    }
+}
+
+/// The ids that were given, else the one of the command inside which we run.
+pub fn ids_or_inherited(ids: Vec<Id>) -> Result<Vec<Id>, Failure> {
+    if !ids.is_empty() {
+        return Ok(ids);
+    }
+    let inherited = inherited_id();
+    inherited.map(|id| vec![id]).ok_or_else(|| {
+        let why =
+            "name the deployment by its id: DEPLOYLOCK_ID is not set to one; `deploylock list` shows the ids";
+        Failure::text(code::USAGE, why)
+    })
+}

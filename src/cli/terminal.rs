@@ -1,0 +1,81 @@
+//! stdout, stderr and the person at the terminal.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use crate::output::style::{self, Colour};
+use crate::output::table::Look;
+
+use super::context::Global;
+
+/// `--color`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also into files and pipes
+    Always,
+    /// Never
+    Never,
+}
+
+/// Writes to stdout.
+///
+/// # Errors
+/// A closed pipe among others.
+pub fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes an error or a message to stderr, with the program's name before it.
+pub fn complain(text: &str) {
+    let text = text.trim_end();
+    let _ = writeln!(io::stderr().lock(), "deploylock: {text}");
+}
+
+/// Whether a person sees stderr.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// How tables on stdout are to look.
+pub fn look(global: &Global) -> Look {
+    let terminal = io::stdout().is_terminal();
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+    let colour = match global.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => terminal && !no_colour && !dumb,
+    };
+    Look {
+        colour,
+        width: terminal.then(|| columns(io::stdout())).flatten(),
+    }
+}
+
+/// How wide the terminal is.
+pub fn columns(of: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(of).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// Whether somebody can be asked.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks; only `y` and `yes` are yes.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub fn ask(question: &str) -> io::Result<bool> {
+    let mut err = io::stderr().lock();
+    write!(err, "{} ", style::paint(question, Colour::Bold, false))?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))
+}

@@ -1,0 +1,80 @@
+//! `wait`: block until a deployment holds, or a target could be had.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Answer;
+use super::context::{Context, inherited_id};
+use super::failure::{Failure, code};
+use super::progress::Line;
+use super::target::{TargetArgs, WaitArgs, requests};
+use super::terminal::complain;
+use crate::clock;
+use crate::deployment::Id;
+use crate::ops::Never;
+use crate::ops::acquire::Patience;
+use crate::ops::wait::{For, Waited, wait};
+use crate::output::message;
+
+/// Wait until a deployment holds its locks, or until a target could be had; takes nothing
+#[derive(Args)]
+pub struct Wait {
+    /// The deployment to wait for
+    #[arg(value_name = "ID", conflicts_with_all = ["env", "app", "containers", "locks", "exclusive"])]
+    id: Option<Id>,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+impl Wait {
+    pub fn exec(self, context: &Context) -> Answer {
+        if self.id.is_none() && !self.target.any() {
+            let why = "what to wait for? Name a deployment by its id, or a target with --env or --lock";
+            return Err(Failure::text(code::USAGE, why));
+        }
+        let (locks, retry) = match &self.id {
+            Some(_) => (Vec::new(), context.retry()),
+            None => {
+                let plan = self.target.plan(context)?;
+                (requests(&plan), plan.retry_interval)
+            }
+        };
+        let store = context.store()?;
+        let what = match &self.id {
+            Some(id) => For::Deployment(id),
+            None => For::Locks(&locks),
+        };
+        let bound = match self.wait.patience() {
+            Some(Patience::None) => Some(Duration::ZERO),
+            Some(Patience::AtMost(d)) => Some(d),
+            _ => None,
+        };
+        let mut line = Line::new(&context.global);
+        let waited = wait(
+            &store,
+            what,
+            inherited_id().as_ref(),
+            bound,
+            retry,
+            &mut line,
+            &mut Never,
+        );
+        line.clear();
+        match waited? {
+            Waited::Done | Waited::Gone | Waited::Interrupted(_) => Ok(code::DONE),
+            Waited::NotThere => {
+                let id = self.id.map(|id| id.to_string()).unwrap_or_default();
+                complain(&format!("there is no deployment {id}"));
+                Ok(code::NOT_THERE)
+            }
+            Waited::Conflict(conflict) => {
+                let commands = context.commands(self.target.words());
+                complain(&message::conflict(&conflict, &commands, clock::now().wall));
+                Ok(self.wait.code())
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The wrapped command: started with the record's lock in its hands, told every signal once, waited for.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::clock;
+use crate::deployment::{Id, Stored};
+use crate::ops;
+use crate::signals::{Came, Signals};
+use crate::store::{self, Store, StoreError, Wake};
+
+/// How long a command may run before its record is watched: short ones are spared the watch.
+const UNWATCHED: Duration = Duration::from_millis(100);
+/// How long a command that was told to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its own exit code, or 128 and the signal it died of.
+    pub code: u8,
+    /// It died of SIGINT that the terminal sent.
+    pub interrupted: bool,
+    /// Its locks were taken away while it ran.
+    pub lost: bool,
+}
+
+/// Why a command could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is none of that name.
+    #[error("{0}: command not found")]
+    NotFound(String),
+    /// It is there and cannot be executed.
+    #[error("{0}: cannot be executed: {1}")]
+    NotExecutable(String, io::Error),
+}
+
+impl StartError {
+    /// The exit code that shells use.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            StartError::NotFound(_) => 127,
+            StartError::NotExecutable(..) => 126,
+        }
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    child: Child,
+    pid: Pid,
+}
+
+/// Starts a command. `held` is inherited: as long as any process of the command has it, the locks stay.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start(
+    argv: &[OsString],
+    variables: &[(&str, Option<String>)],
+    held: Option<OwnedFd>,
+) -> Result<Running, StartError> {
+    let (program, arguments) = argv.split_first().expect("clap asks for a command");
+    let child = match spawn(program, arguments, variables) {
+        // A script without a first line: shells run it, and so does execvp.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            let script = [program.clone()];
+            spawn(OsStr::new("/bin/sh"), &[&script, arguments].concat(), variables)
+        }
+        other => other,
+    };
+    // Only the command is to keep it open.
+    drop(held);
+    let name = || program.to_string_lossy().into_owned();
+    let child = child.map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => StartError::NotFound(name()),
+        _ => StartError::NotExecutable(name(), e),
+    })?;
+    let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
+    Ok(Running { child, pid })
+}
+
+fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<String>)]) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.spawn()
+}
+
+/// What the deployment of a running command was found to be.
+enum Record {
+    Held,
+    Cancelled,
+    Lost,
+}
+
+/// Somebody to be told what happens to a running command.
+pub trait Witness {
+    /// Its locks were taken away; it is being ended.
+    fn lost(&mut self);
+    /// Somebody asked it to end.
+    fn cancelled(&mut self);
+    /// Something did not work that the command is better not bothered with.
+    fn warn(&mut self, error: &StoreError);
+}
+
+/// One that waits for a command's end.
+pub struct Supervisor<'a> {
+    /// Where its deployment is.
+    pub store: &'a dyn Store,
+    /// Its deployment.
+    pub id: &'a Id,
+    /// How often its time to live is renewed.
+    pub renew: Option<Duration>,
+    /// How late a change of another host may be noticed.
+    pub retry: Duration,
+    /// Who is told.
+    pub witness: &'a mut dyn Witness,
+}
+
+impl Running {
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn tell(&self, signal: i32) {
+        if let Some(signal) = Signal::from_named_raw(signal) {
+            // It has not been waited for, so the number is still its own.
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+}
+
+impl Supervisor<'_> {
+    /// Waits for the end, passing signals on, renewing the time to live, watching that the locks stay ours.
+    ///
+    /// # Errors
+    /// When the child cannot be waited for.
+    pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
+        let mut interrupted = false;
+        if let Some(status) = self.wait_briefly(&mut running, signals, &mut interrupted)? {
+            return Ok(ended(status, interrupted, false));
+        }
+        let mut sleeper = match self.store.sleeper(self.retry) {
+            Ok(sleeper) => Some(sleeper),
+            Err(e) => {
+                self.witness.warn(&e);
+                None
+            }
+        };
+        let (mut ending, mut lost, mut asked) = (None, false, false);
+        let mut renewal = self.renew.map(|every| clock::since_boot() + every);
+        loop {
+            if !lost {
+                match self.look(sleeper.as_deref_mut()) {
+                    Ok(Record::Held) => {}
+                    Ok(Record::Cancelled) if asked => {}
+                    Ok(Record::Cancelled) => {
+                        asked = true;
+                        self.witness.cancelled();
+                        running.tell(signal_hook::consts::SIGTERM);
+                    }
+                    Ok(Record::Lost) => {
+                        lost = true;
+                        self.witness.lost();
+                        running.tell(signal_hook::consts::SIGTERM);
+                        ending = Some(clock::since_boot() + GRACE);
+                    }
+                    Err(e) => self.witness.warn(&e),
+                }
+            }
+            let until = [ending, renewal].into_iter().flatten().min();
+            sleep(sleeper.as_deref_mut(), until, signals)?;
+            pass_on(&running, signals.pending(), &mut interrupted);
+            if let Some(status) = running.ended()? {
+                return Ok(ended(status, interrupted, lost));
+            }
+            let now = clock::since_boot();
+            if ending.is_some_and(|at| now >= at) {
+                running.tell(signal_hook::consts::SIGKILL);
+                ending = None;
+            }
+            if renewal.is_some_and(|at| now >= at) {
+                renewal = self.renew.map(|every| now + every);
+                if let Err(e) = ops::release::renew(self.store, self.id, None, "its run").map(drop) {
+                    self.witness.warn(&e);
+                }
+            }
+        }
+    }
+
+    /// Most commands of a deployment's steps end before a watch would have paid.
+    fn wait_briefly(
+        &mut self,
+        running: &mut Running,
+        signals: &mut Signals,
+        interrupted: &mut bool,
+    ) -> io::Result<Option<ExitStatus>> {
+        let until = clock::since_boot() + UNWATCHED;
+        loop {
+            if let Some(status) = running.ended()? {
+                return Ok(Some(status));
+            }
+            let left = until.saturating_sub(clock::since_boot());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            poll_signals(signals, Some(left))?;
+            pass_on(running, signals.pending(), interrupted);
+        }
+    }
+
+    fn look(&self, sleeper: Option<&mut (dyn store::Sleeper + '_)>) -> Result<Record, StoreError> {
+        let mut sleeper = sleeper;
+        let found = store::look(self.store, |txn| {
+            if let Some(sleeper) = sleeper.as_deref_mut() {
+                sleeper.arm(std::slice::from_ref(self.id), txn)?;
+            }
+            txn.find(self.id)
+        })?;
+        Ok(match found.flatten() {
+            Some(Stored::Readable(state, d)) if state.holds() && d.cancelled => Record::Cancelled,
+            Some(stored) if stored.state().holds() => Record::Held,
+            _ => Record::Lost,
+        })
+    }
+}
+
+fn sleep(
+    sleeper: Option<&mut (dyn store::Sleeper + '_)>,
+    until: Option<Duration>,
+    signals: &Signals,
+) -> io::Result<()> {
+    match sleeper.map(|s| s.sleep(until, &[signals.readable()])) {
+        Some(Ok(Wake::Look | Wake::Time | Wake::Interrupt)) => Ok(()),
+        Some(Err(_)) | None => poll_signals(signals, until.map(|at| at.saturating_sub(clock::since_boot()))),
+    }
+}
+
+fn poll_signals(signals: &Signals, bound: Option<Duration>) -> io::Result<()> {
+    let readable = signals.readable();
+    let mut fds = [PollFd::from_borrowed_fd(readable.as_fd(), PollFlags::IN)];
+    let bound = bound.and_then(|d| Timespec::try_from(d).ok());
+    match poll(&mut fds, bound.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn pass_on(running: &Running, came: Vec<Came>, interrupted: &mut bool) {
+    for Came {
+        signal,
+        from_terminal,
+    } in came
+    {
+        *interrupted |= from_terminal && signal == signal_hook::consts::SIGINT;
+        // The terminal has told the whole foreground group, the command included.
+        if !from_terminal {
+            running.tell(signal);
+        }
+    }
+}
+
+fn ended(status: ExitStatus, interrupted: bool, lost: bool) -> Ended {
+    let signal = status.signal();
+    let code = status.code().or(signal.map(|s| 128 + s)).unwrap_or(1);
+    let died_of_it = interrupted && signal == Some(signal_hook::consts::SIGINT);
+    Ended {
+        code: code as u8,
+        interrupted: died_of_it,
+        lost,
+    }
+}

@@ -1,0 +1,605 @@
+//! Taking the locks of a deployment: at once, after a wait, or not.
+
+use std::time::Duration;
+
+use super::events::{self, Aside, What};
+use super::hand_off::{self, names};
+use super::{InTheWay, Interrupt, Progress, Queueing, Result};
+use crate::clock;
+use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
+use crate::engine::{self, Block, Blocker, Cause, Refusal, Who};
+use crate::model::{Keep, Kind, LockRequest, Operation};
+use crate::process;
+use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Draft {
+    /// The environment.
+    pub environment: Option<String>,
+    /// The application.
+    pub application: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What is done.
+    pub operation: Operation,
+    /// The containers touched.
+    pub containers: Vec<String>,
+    /// Every lock.
+    pub locks: Vec<LockRequest>,
+    /// Who asks.
+    pub owner: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The pipeline's page.
+    pub url: Option<String>,
+    /// How long it may hold without being renewed.
+    pub ttl: Option<Duration>,
+    /// The process that the locks are tied to instead of the caller.
+    pub owner_process: Option<Process>,
+    /// The deployment that `DEPLOYLOCK_ID` names; checked in the store.
+    pub parent: Option<Id>,
+    /// What a crash does.
+    pub on_crash: Keep,
+    /// What a failure does.
+    pub on_failure: Keep,
+    /// A command follows at once.
+    pub command: bool,
+    /// A paused deployment that is tried again under its own id.
+    pub resume: Option<Id>,
+}
+
+/// What a conflict does (INTERFACE.md, "What a conflict does").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// `--no-wait`
+    None,
+    /// `--wait`
+    Forever,
+    /// `--wait=D`
+    AtMost(Duration),
+    /// Nothing was said: the topology decides.
+    Policy {
+        /// Interval × attempts, where the environment has `enable_lock_retry`.
+        retry: Option<Duration>,
+        /// How long to queue where the locks in the way are of the queueing kind.
+        queue: Duration,
+        /// Whether what cannot even queue leaves a paused record.
+        pause: bool,
+    },
+}
+
+/// A grant: what the caller holds now, as long as it keeps this.
+pub struct Grant {
+    /// The deployment as it is recorded.
+    pub deployment: Deployment,
+    /// What keeps it alive.
+    pub lease: Box<dyn Lease>,
+    /// How long it waited.
+    pub waited: Duration,
+}
+
+/// Why it was not had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Where it is blocked.
+    pub blocks: Vec<Block>,
+    /// Who is in the way: the holders first.
+    pub in_the_way: Vec<InTheWay>,
+    /// How long it waited.
+    pub waited: Duration,
+    /// The paused record it left.
+    pub paused: Option<Id>,
+}
+
+/// How an attempt ended.
+#[must_use]
+pub enum Outcome {
+    /// The locks are held.
+    Granted(Grant),
+    /// They are not: nobody waited, or the wait ran out, or it is paused.
+    Conflict(Conflict),
+    /// The wait could never have ended.
+    Refused(Refusal, Vec<InTheWay>),
+    /// Somebody ended the wait: the record was gone.
+    Cancelled(Id),
+    /// A signal ended the wait.
+    Interrupted(i32),
+    /// `--resume`: there is no paused deployment of this id.
+    NotPaused(Id),
+}
+
+/// Takes the locks of `draft`.
+///
+/// # Errors
+/// When the store fails; then nothing is held and nothing waits.
+pub fn acquire(
+    store: &dyn Store,
+    draft: &Draft,
+    patience: Patience,
+    retry: Duration,
+    progress: &mut dyn Progress,
+    interrupt: &mut dyn Interrupt,
+) -> Result<Outcome> {
+    let mut sleeper: Option<Box<dyn Sleeper + '_>> = None;
+    let first = store::decide(store, |txn| {
+        first_try(store, txn, draft, patience, retry, progress, &mut sleeper)
+    })?;
+    match (first, sleeper) {
+        (First::Done(outcome), _) => Ok(outcome),
+        (First::Waiting(waiting), Some(sleeper)) => Waiter {
+            store,
+            draft,
+            waiting,
+            sleeper,
+            progress,
+            interrupt,
+        }
+        .wait(),
+        (First::Waiting(_), None) => unreachable!("one that waits has something to sleep on"),
+    }
+}
+
+enum First {
+    Done(Outcome),
+    Waiting(Waiting),
+}
+
+struct Waiting {
+    lease: Box<dyn Lease>,
+    deployment: Deployment,
+    began: Duration,
+    until: Option<Duration>,
+    queueing: Queueing,
+}
+
+fn first_try<'s>(
+    store: &'s dyn Store,
+    txn: &mut dyn Txn,
+    draft: &Draft,
+    patience: Patience,
+    retry: Duration,
+    progress: &mut dyn Progress,
+    sleeper: &mut Option<Box<dyn Sleeper + 's>>,
+) -> Result<First> {
+    if let Some(id) = &draft.resume {
+        match txn.find(id)? {
+            Some(stored) if stored.state() == State::Paused => {}
+            _ => return Ok(First::Done(Outcome::NotPaused(id.clone()))),
+        }
+    }
+    let ancestors = match &draft.parent {
+        Some(parent) => ancestors_of(txn, parent)?,
+        None => Vec::new(),
+    };
+    let who = Who {
+        id: None,
+        ancestors: &ancestors,
+        thorough: false,
+    };
+    let found = hand_off::assess(txn, who, &draft.locks)?;
+    if let Some(refusal) = found.refused {
+        let all = in_the_way(txn, &found.blocks)?;
+        return Ok(First::Done(Outcome::Refused(refusal, all)));
+    }
+    if found.blocks.is_empty() {
+        let mut deployment = build(txn, draft, ancestors)?;
+        granted_now(&mut deployment, txn);
+        let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
+        events::log(txn, What::Acquired, &deployment, Aside::default());
+        return Ok(First::Done(Outcome::Granted(Grant {
+            deployment,
+            lease,
+            waited: Duration::ZERO,
+        })));
+    }
+    let Some(bound) = bound(patience, &found.blocks) else {
+        return conflict_now(txn, draft, patience, ancestors, found.blocks).map(First::Done);
+    };
+    if let Some(chain) = engine::cycle(txn, &ancestors, &found.blocks)? {
+        let all = in_the_way(txn, &found.blocks)?;
+        return Ok(First::Done(Outcome::Refused(Refusal::Cycle(chain), all)));
+    }
+    // Before anything is entered: without something to sleep on there is no waiting.
+    let sleeper = sleeper.insert(store.sleeper(retry)?);
+    let deployment = build(txn, draft, ancestors)?;
+    let lease = enter(txn, &deployment, State::Waiting, &found.covered, draft)?;
+    events::log(txn, What::Waited, &deployment, Aside::default());
+    let began = txn.now().boot;
+    let until = bound.map(|d| began.saturating_add(d));
+    let mut waiting = Waiting {
+        lease,
+        deployment,
+        began,
+        until,
+        queueing: Queueing {
+            id: None,
+            blocks: found.blocks,
+            first: None,
+            place: 0,
+            waited: Duration::ZERO,
+        },
+    };
+    arm(txn, &mut waiting, sleeper.as_mut(), progress)?;
+    Ok(First::Waiting(waiting))
+}
+
+/// How long to wait: not at all, for ever (`Some(None)`), or this long.
+fn bound(patience: Patience, blocks: &[Block]) -> Option<Option<Duration>> {
+    match patience {
+        Patience::None => None,
+        Patience::Forever => Some(None),
+        Patience::AtMost(d) => Some(Some(d)),
+        Patience::Policy { retry: Some(d), .. } => Some(Some(d)),
+        Patience::Policy {
+            retry: None, queue, ..
+        } => blocks.iter().all(queues).then_some(Some(queue)),
+    }
+}
+
+/// The locks on which a deployment queues by itself.
+fn queues(block: &Block) -> bool {
+    use Kind::{Application, DeployedApplication, Engine, Name};
+    let kind = matches!(block.lock.kind, Application | DeployedApplication | Engine | Name);
+    kind || matches!(block.cause, Cause::Full(_))
+}
+
+fn conflict_now(
+    txn: &mut dyn Txn,
+    draft: &Draft,
+    patience: Patience,
+    ancestors: Vec<Id>,
+    blocks: Vec<Block>,
+) -> Result<Outcome> {
+    let in_the_way = in_the_way(txn, &blocks)?;
+    let paused = match patience {
+        _ if draft.resume.is_some() => draft.resume.clone(),
+        Patience::Policy { pause: true, .. } => {
+            let mut deployment = build(txn, draft, ancestors)?;
+            deployment.blocked_at = blocks.iter().map(|b| b.lock.clone()).collect();
+            drop(txn.enter(&deployment, State::Paused, &[])?);
+            events::log(txn, What::Paused, &deployment, Aside::default());
+            Some(deployment.id)
+        }
+        _ => None,
+    };
+    Ok(Outcome::Conflict(Conflict {
+        blocks,
+        in_the_way,
+        waited: Duration::ZERO,
+        paused,
+    }))
+}
+
+/// The deployments inside whose command we run, `parent` first: believed as far as the store says they hold.
+///
+/// # Errors
+/// When the store cannot be looked at.
+pub fn ancestors_of(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<Id>> {
+    let stored = txn.find(parent)?;
+    let Some(d) = stored
+        .as_ref()
+        .filter(|s| s.state().holds())
+        .and_then(Stored::deployment)
+    else {
+        return Ok(Vec::new());
+    };
+    let mut ids = vec![parent.clone()];
+    ids.extend(d.ancestors.iter().cloned());
+    Ok(ids)
+}
+
+fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deployment> {
+    let now = txn.now();
+    let number = txn.next_number()?;
+    let before = match &draft.resume {
+        Some(id) => txn.find(id)?.as_ref().and_then(Stored::deployment).cloned(),
+        None => None,
+    };
+    let (process, _) = process::myself();
+    Ok(Deployment {
+        id: draft.resume.clone().unwrap_or_else(|| Id::new(number, random())),
+        token: None,
+        arrival: number,
+        environment: draft.environment.clone(),
+        application: draft.application.clone(),
+        version: draft.version.clone(),
+        operation: draft.operation,
+        containers: draft.containers.clone(),
+        locks: draft.locks.clone(),
+        owner: draft.owner.clone(),
+        place: process::here().clone(),
+        process,
+        owner_process: draft.owner_process.clone(),
+        command: if draft.command {
+            Command::Starting
+        } else {
+            Command::None
+        },
+        reason: draft.reason.clone(),
+        url: draft.url.clone(),
+        requested: before.map_or(now.wall, |d| d.requested),
+        since: now.wall,
+        ttl: draft.ttl,
+        expires: None,
+        parent: ancestors.first().cloned(),
+        ancestors,
+        on_crash: draft.on_crash,
+        on_failure: draft.on_failure,
+        failed: None,
+        blocked_at: Vec::new(),
+        cancelled: false,
+    })
+}
+
+/// 30 bits that nobody can guess.
+fn random() -> u32 {
+    let mut bytes = [0u8; 4];
+    // The kernel's generator is seeded by the time anything is deployed.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    u32::from_ne_bytes(bytes)
+}
+
+fn granted_now(d: &mut Deployment, txn: &mut dyn Txn) {
+    let now = txn.now();
+    d.token = Some(d.arrival);
+    d.expires = d.ttl.map(|ttl| Expiry {
+        wall: now.wall + ttl,
+        boot: now.boot + ttl,
+    });
+}
+
+/// Enters it; the paused record of one that is resumed goes when the new one stands.
+fn enter(
+    txn: &mut dyn Txn,
+    d: &Deployment,
+    state: State,
+    covered: &[(crate::model::LockName, Id)],
+    draft: &Draft,
+) -> Result<Box<dyn Lease>> {
+    let lease = txn.enter(d, state, covered)?;
+    if draft.resume.is_some() {
+        txn.remove_paused(&d.id)?;
+    }
+    Ok(lease)
+}
+
+/// Evaluates, arms for what the evaluation rests on, and makes sure that it still does.
+fn arm(
+    txn: &mut dyn Txn,
+    waiting: &mut Waiting,
+    sleeper: &mut dyn Sleeper,
+    progress: &mut dyn Progress,
+) -> Result<()> {
+    let d = &waiting.deployment;
+    let who = Who {
+        id: Some(&d.id),
+        ancestors: &d.ancestors,
+        thorough: progress.wanted(),
+    };
+    loop {
+        let found = hand_off::assess(txn, who, &d.locks)?;
+        let mut ids = vec![d.id.clone()];
+        ids.extend(engine::watch_list(&found.blocks));
+        sleeper.arm(&ids, txn)?;
+        // What ended before the watch stood is seen now; what ends later wakes us.
+        txn.forget();
+        let again = engine::assess(txn, who, &d.locks)?;
+        if again.blocks == found.blocks && again.dead.is_empty() {
+            let first = again.blocks.first().and_then(|b| b.by.first());
+            let first = first.map(|b| look_up(txn, b)).transpose()?;
+            let place = 1 + again.blocks.iter().map(waiters_ahead).max().unwrap_or(0);
+            let waited = txn.now().boot.saturating_sub(waiting.began);
+            let id = Some(d.id.clone());
+            waiting.queueing = Queueing {
+                id,
+                blocks: again.blocks,
+                first,
+                place,
+                waited,
+            };
+            return Ok(());
+        }
+        if again.blocks.is_empty() && again.dead.is_empty() {
+            // Free meanwhile: the next look grants it.
+            hand_off::hand_off(txn, &names(d))?;
+            return Ok(());
+        }
+    }
+}
+
+/// How many earlier waiters are in the way at a lock.
+#[must_use]
+pub fn waiters_ahead(block: &Block) -> usize {
+    block.by.iter().filter(|b| !b.holds).count()
+}
+
+fn look_up(txn: &mut dyn Txn, blocker: &Blocker) -> Result<InTheWay> {
+    let record = txn
+        .find(&blocker.id)?
+        .as_ref()
+        .and_then(Stored::deployment)
+        .cloned();
+    Ok(InTheWay {
+        id: blocker.id.clone(),
+        holds: blocker.holds,
+        record,
+    })
+}
+
+/// Everybody that `blocks` name, once, the holders first.
+///
+/// # Errors
+/// When the store cannot be looked at.
+pub fn in_the_way(txn: &mut dyn Txn, blocks: &[Block]) -> Result<Vec<InTheWay>> {
+    let mut all: Vec<InTheWay> = Vec::new();
+    for blocker in blocks.iter().flat_map(|b| &b.by) {
+        if !all.iter().any(|x| x.id == blocker.id) {
+            all.push(look_up(txn, blocker)?);
+        }
+    }
+    all.sort_by_key(|x| !x.holds);
+    Ok(all)
+}
+
+/// One that waits.
+struct Waiter<'a, 's> {
+    store: &'s dyn Store,
+    draft: &'a Draft,
+    waiting: Waiting,
+    sleeper: Box<dyn Sleeper + 's>,
+    progress: &'a mut dyn Progress,
+    interrupt: &'a mut dyn Interrupt,
+}
+
+/// What a look found.
+enum Found {
+    Granted(Box<Deployment>),
+    StillWaiting,
+    Gone,
+    GaveUp(Conflict),
+}
+
+impl Waiter<'_, '_> {
+    fn wait(mut self) -> Result<Outcome> {
+        let mut told = self.tell();
+        loop {
+            let next = self.progress.every().map(|every| told + every);
+            let until = [self.waiting.until, next].into_iter().flatten().min();
+            let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
+            let wake = self.sleeper.sleep(until, &interrupts)?;
+            let out_of_time = self.waiting.until.is_some_and(|at| clock::since_boot() >= at);
+            let signal = if wake == Wake::Interrupt {
+                self.interrupt.take()
+            } else {
+                None
+            };
+            if wake == Wake::Time && !out_of_time {
+                told = self.tell();
+                continue;
+            }
+            if wake == Wake::Interrupt && signal.is_none() {
+                continue;
+            }
+            let before = self.waiting.queueing.clone();
+            match self.look(out_of_time || signal.is_some())? {
+                Found::Granted(d) if signal.is_none() => return Ok(self.granted(*d)),
+                // Granted in the instant of giving up: nobody would use it.
+                Found::Granted(d) => {
+                    super::release::give_back(self.store, &d, "aborted")?;
+                    return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
+                }
+                Found::Gone => return Ok(Outcome::Cancelled(self.waiting.deployment.id)),
+                Found::GaveUp(conflict) => {
+                    return Ok(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
+                }
+                Found::StillWaiting => {
+                    let now = &self.waiting.queueing;
+                    if (before.place, &before.blocks) != (now.place, &now.blocks) {
+                        told = self.tell();
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self) -> Duration {
+        let now = clock::since_boot();
+        self.waiting.queueing.waited = now.saturating_sub(self.waiting.began);
+        self.progress.waiting(&self.waiting.queueing);
+        now
+    }
+
+    fn granted(self, deployment: Deployment) -> Outcome {
+        let waited = clock::since_boot().saturating_sub(self.waiting.began);
+        Outcome::Granted(Grant {
+            deployment,
+            lease: self.waiting.lease,
+            waited,
+        })
+    }
+
+    /// Under the guard: granted, still waiting, gone, or, where we give up, withdrawn.
+    fn look(&mut self, give_up: bool) -> Result<Found> {
+        let Waiter {
+            store,
+            draft,
+            waiting,
+            sleeper,
+            progress,
+            ..
+        } = self;
+        store::decide(*store, |txn| {
+            let id = waiting.deployment.id.clone();
+            if let Some(done) = settled(txn, &id)? {
+                return Ok(done);
+            }
+            hand_off::hand_off(txn, &names(&waiting.deployment))?;
+            if let Some(done) = settled(txn, &id)? {
+                return Ok(done);
+            }
+            if give_up {
+                return withdraw(txn, waiting, draft).map(Found::GaveUp);
+            }
+            arm(txn, waiting, sleeper.as_mut(), *progress)?;
+            Ok(settled(txn, &id)?.unwrap_or(Found::StillWaiting))
+        })
+    }
+}
+
+/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
+fn settled(txn: &mut dyn Txn, id: &Id) -> Result<Option<Found>> {
+    match txn.find(id)? {
+        Some(Stored::Readable(state, d)) if state.holds() => {
+            let took = d.since.duration_since(d.requested).ok();
+            events::log(
+                txn,
+                What::Acquired,
+                &d,
+                Aside {
+                    took,
+                    ..Aside::default()
+                },
+            );
+            Ok(Some(Found::Granted(d)))
+        }
+        Some(_) => Ok(None),
+        None => Ok(Some(Found::Gone)),
+    }
+}
+
+/// Gives the place up; a resumed one goes back to being paused.
+fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Conflict> {
+    let d = &waiting.deployment;
+    let who = Who {
+        id: Some(&d.id),
+        ancestors: &d.ancestors,
+        thorough: false,
+    };
+    let blocks = engine::assess(txn, who, &d.locks)?.blocks;
+    let in_the_way = in_the_way(txn, &blocks)?;
+    let mut paused = None;
+    if draft.resume.is_some() {
+        txn.settle_down(d, State::Paused)?;
+        paused = Some(d.id.clone());
+    } else {
+        txn.remove(&d.id)?;
+        events::log(
+            txn,
+            What::Released,
+            d,
+            Aside {
+                outcome: Some("gave up"),
+                ..Aside::default()
+            },
+        );
+    }
+    hand_off::hand_off(txn, &names(d))?;
+    let waited = txn.now().boot.saturating_sub(waiting.began);
+    Ok(Conflict {
+        blocks,
+        in_the_way,
+        waited,
+        paused,
+    })
+}

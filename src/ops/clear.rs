@@ -1,0 +1,137 @@
+//! The operator's hand: taking away what others hold, and asking others to end.
+
+use super::Result;
+use super::events::{self, Aside, What};
+use super::hand_off::{self, locks_of};
+use crate::deployment::{Command, Deployment, Id, State, Stored, Verdict};
+use crate::process;
+use crate::store::{self, Store};
+
+/// How the clearing of one deployment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Cleared {
+    /// It is gone.
+    Done(Stored, Verdict),
+    /// It is verifiably alive, and force was not given.
+    Alive(Stored, Option<String>),
+    /// It is no longer stale, and only the stale were to be cleared.
+    NotStale(Stored),
+    /// It was gone already.
+    NotThere(Id),
+}
+
+/// How far clearing may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Only what is verifiably dead.
+    Stale,
+    /// Whatever is not verifiably alive.
+    NotAlive,
+    /// Everything.
+    Force,
+}
+
+/// Whether one with this verdict may be cleared.
+#[must_use]
+pub fn allowed(reach: Reach, verdict: &Verdict) -> bool {
+    match reach {
+        Reach::Stale => matches!(verdict, Verdict::Dead(_)),
+        Reach::NotAlive => !matches!(verdict, Verdict::Alive(_)),
+        Reach::Force => true,
+    }
+}
+
+/// Clears one deployment, judging it anew at the moment of clearing.
+///
+/// # Errors
+/// When the store fails; then it still holds.
+pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> Result<Cleared> {
+    store::decide(store, |txn| {
+        let Some(stored) = txn.find(id)? else {
+            return Ok(Cleared::NotThere(id.clone()));
+        };
+        let verdict = txn.verdict(&stored)?;
+        if !allowed(reach, &verdict) {
+            return Ok(match verdict {
+                Verdict::Alive(how) if reach == Reach::NotAlive => Cleared::Alive(stored, how),
+                _ => Cleared::NotStale(stored),
+            });
+        }
+        txn.remove(id)?;
+        let took = stored
+            .deployment()
+            .and_then(|d| txn.now().wall.duration_since(d.since).ok());
+        let why = match &verdict {
+            Verdict::Dead(proof) => proof,
+            _ => why,
+        };
+        let aside = Aside {
+            why: Some(why),
+            by: Some(by),
+            took,
+            ..Aside::default()
+        };
+        events::log_stored(txn, What::Cleared, &stored, aside);
+        hand_off::hand_off(txn, &locks_of(&stored))?;
+        Ok(Cleared::Done(stored, verdict))
+    })
+}
+
+/// How a cancellation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Cancelled {
+    /// It waited or was paused, and is gone; or it held without a process of its own, and is cleared.
+    Ended(Stored),
+    /// Its command was asked to end; its locks go when it has.
+    Asked(Box<Deployment>),
+    /// There is no such deployment.
+    NotThere,
+}
+
+/// Asks a deployment to end.
+///
+/// # Errors
+/// When the store fails; then nothing has happened to it.
+pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
+    if store::look(store, |txn| txn.find(id))?.flatten().is_none() {
+        return Ok(Cancelled::NotThere);
+    }
+    store::decide(store, |txn| {
+        let Some(stored) = txn.find(id)? else {
+            return Ok(Cancelled::NotThere);
+        };
+        let verdict = txn.verdict(&stored)?;
+        let aside = Aside {
+            by: Some(by),
+            outcome: Some("aborted"),
+            ..Aside::default()
+        };
+        if let (Stored::Readable(State::Attached, d), Verdict::Alive(_)) = (&stored, &verdict) {
+            let asked = Deployment {
+                cancelled: true,
+                ..(**d).clone()
+            };
+            txn.amend(&asked)?;
+            events::log(txn, What::Cancelled, &asked, aside);
+            return Ok(Cancelled::Asked(Box::new(asked)));
+        }
+        txn.remove(id)?;
+        events::log_stored(txn, What::Cancelled, &stored, aside);
+        hand_off::hand_off(txn, &locks_of(&stored))?;
+        Ok(Cancelled::Ended(stored))
+    })
+}
+
+/// The command's process, where the wrapper that would pass a cancellation on is gone.
+#[must_use]
+pub fn orphaned_command(d: &Deployment) -> Option<u32> {
+    let here = process::here();
+    let ours = d.place.boot == here.boot && d.place.pid_ns == here.pid_ns;
+    let alone = ours && process::presence(&d.process) == process::Presence::Gone;
+    match &d.command {
+        Command::Running(p) if alone && process::presence(p) == process::Presence::Exists => Some(p.pid),
+        _ => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! The lines of the history: what happened to which deployment, when, how long it took, by whom.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::deployment::{Deployment, Stored};
+use crate::store::Txn;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// It was granted its locks.
+    Acquired,
+    /// It was queued.
+    Waited,
+    /// It gave its locks back, or withdrew.
+    Released,
+    /// It was paused.
+    Paused,
+    /// Somebody cleared it.
+    Cleared,
+    /// It was found dead, and its locks given to the next.
+    Reclaimed,
+    /// Its time to live was started again.
+    Renewed,
+    /// Somebody asked it to end.
+    Cancelled,
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    time: String,
+    event: What,
+    id: &'a str,
+    environment: Option<&'a str>,
+    application: Option<&'a str>,
+    version: Option<&'a str>,
+    operation: Option<&'a str>,
+    locks: Vec<String>,
+    owner: Option<&'a str>,
+    reason: Option<&'a str>,
+    token: Option<u64>,
+    outcome: Option<&'a str>,
+    why: Option<&'a str>,
+    by: Option<&'a str>,
+    /// How long it waited or held, in milliseconds.
+    milliseconds: Option<u64>,
+}
+
+/// What is said besides what the deployment itself says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Aside<'a> {
+    /// How it ended.
+    pub outcome: Option<&'a str>,
+    /// Why it was done to it.
+    pub why: Option<&'a str>,
+    /// Who did it.
+    pub by: Option<&'a str>,
+    /// How long it waited or held.
+    pub took: Option<Duration>,
+}
+
+/// A time as JSON has it: RFC 3339, UTC, whole seconds.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Adds a line. A history that cannot be written stops no deployment.
+pub fn log(txn: &mut dyn Txn, what: What, d: &Deployment, aside: Aside<'_>) {
+    let line = Line {
+        time: rfc3339(txn.now().wall),
+        event: what,
+        id: d.id.as_str(),
+        environment: d.environment.as_deref(),
+        application: d.application.as_deref(),
+        version: d.version.as_deref(),
+        operation: Some(d.operation.as_str()),
+        locks: d.locks.iter().map(|r| r.lock.to_string()).collect(),
+        owner: Some(&d.owner),
+        reason: d.reason.as_deref(),
+        token: d.token,
+        outcome: aside.outcome,
+        why: aside.why,
+        by: aside.by,
+        milliseconds: aside.took.map(|t| t.as_millis() as u64),
+    };
+    write(txn, &line);
+}
+
+/// [`log`] for one whose record may be unreadable.
+pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'_>) {
+    if let Some(d) = stored.deployment() {
+        return log(txn, what, d, aside);
+    }
+    let line = Line {
+        time: rfc3339(txn.now().wall),
+        event: what,
+        id: stored.id().as_str(),
+        environment: None,
+        application: None,
+        version: None,
+        operation: None,
+        locks: Vec::new(),
+        owner: None,
+        reason: None,
+        token: None,
+        outcome: aside.outcome,
+        why: aside.why,
+        by: aside.by,
+        milliseconds: None,
+    };
+    write(txn, &line);
+}
+
+fn write(txn: &mut dyn Txn, line: &Line<'_>) {
+    if let Ok(text) = serde_json::to_string(line) {
+        let _ = txn.log(&text);
+    }
+}

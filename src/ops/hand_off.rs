@@ -1,0 +1,95 @@
+//! Giving locks to whoever is next: after every release, withdrawal and reclaim, and before every refusal, so that
+//! a hand-off that a crash swallowed is made up for by the next who looks.
+
+use super::Result;
+use super::events::{self, Aside, What};
+use crate::deployment::{Deployment, Id, Stored, Verdict};
+use crate::engine::{self, Assessment, Who};
+use crate::model::{LockName, LockRequest};
+use crate::store::Txn;
+
+/// Grants every waiter on `locks` that may hold, reclaiming the dead in their way.
+///
+/// # Errors
+/// When the store fails; what was granted until then is granted.
+pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
+    let mut locks = locks.to_vec();
+    loop {
+        let (ready, dead) = engine::grantable(txn, &locks)?;
+        if dead.is_empty() {
+            for id in ready {
+                grant(txn, &id)?;
+            }
+            return Ok(());
+        }
+        for id in dead {
+            for lock in reclaim(txn, &id)? {
+                if !locks.contains(&lock) {
+                    locks.push(lock);
+                }
+            }
+        }
+    }
+}
+
+fn grant(txn: &mut dyn Txn, id: &Id) -> Result<()> {
+    let token = txn.next_number()?;
+    txn.grant(id, token)
+}
+
+/// Takes away one that is verifiably dead; the locks that are free now.
+fn reclaim(txn: &mut dyn Txn, id: &Id) -> Result<Vec<LockName>> {
+    let Some(stored) = txn.find(id)? else {
+        return Ok(Vec::new());
+    };
+    let why = match txn.verdict(&stored)? {
+        Verdict::Dead(why) => why,
+        _ => String::new(),
+    };
+    txn.remove(id)?;
+    events::log_stored(
+        txn,
+        What::Reclaimed,
+        &stored,
+        Aside {
+            why: Some(&why),
+            ..Aside::default()
+        },
+    );
+    Ok(locks_of(&stored))
+}
+
+/// The locks of a record, where it can be read.
+#[must_use]
+pub fn locks_of(stored: &Stored) -> Vec<LockName> {
+    stored.deployment().map(names).unwrap_or_default()
+}
+
+/// The names of a deployment's locks.
+#[must_use]
+pub fn names(d: &Deployment) -> Vec<LockName> {
+    d.locks.iter().map(|r| r.lock.clone()).collect()
+}
+
+/// Whether `who` may hold `locks`, after everybody before it has got what can be had. With nobody in the way
+/// this costs nothing more than the assessment.
+///
+/// # Errors
+/// As [`hand_off`].
+pub fn assess(txn: &mut dyn Txn, who: Who<'_>, locks: &[LockRequest]) -> Result<Assessment> {
+    let mut found = engine::assess(txn, who, locks)?;
+    if found.blocks.is_empty() && found.dead.is_empty() {
+        return Ok(found);
+    }
+    loop {
+        let mut touched: Vec<LockName> = locks.iter().map(|r| r.lock.clone()).collect();
+        for id in &found.dead {
+            touched.extend(reclaim(txn, id)?);
+        }
+        hand_off(txn, &touched)?;
+        found = engine::assess(txn, who, locks)?;
+        if found.dead.is_empty() {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the commands do, without how they are typed or shown: the loop of look, decide, commit, sleep.
+
+pub mod acquire;
+pub mod clear;
+pub mod events;
+pub mod hand_off;
+pub mod release;
+pub mod survey;
+pub mod wait;
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use crate::deployment::{Deployment, Id};
+use crate::engine::Block;
+use crate::store::StoreError;
+
+/// A result of an operation: what did not work. That a lock is held by another is an outcome, not an error.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Something that may cut a wait short.
+pub trait Interrupt {
+    /// Readable when there is something to [`Interrupt::take`].
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+    /// The signal that asks to stop; `None` where there was only noise.
+    fn take(&mut self) -> Option<i32>;
+}
+
+/// Nothing cuts the wait short.
+pub struct Never;
+
+impl Interrupt for Never {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn take(&mut self) -> Option<i32> {
+        None
+    }
+}
+
+/// Somebody in the way, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTheWay {
+    /// Which deployment.
+    pub id: Id,
+    /// It holds; else it waits ahead.
+    pub holds: bool,
+    /// Its record, where that can be read.
+    pub record: Option<Deployment>,
+}
+
+/// Where one that waits stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queueing {
+    /// Its own id; `None` for one that only watches.
+    pub id: Option<Id>,
+    /// The locks at which it is blocked, and by whom.
+    pub blocks: Vec<Block>,
+    /// The first of those in the way.
+    pub first: Option<InTheWay>,
+    /// Its place: 1 is next.
+    pub place: usize,
+    /// How long it has waited.
+    pub waited: Duration,
+}
+
+/// Somebody to be told how a wait goes.
+pub trait Progress {
+    /// The place in the queue, or who is in the way, has changed; or [`Progress::every`] has passed.
+    fn waiting(&mut self, queueing: &Queueing);
+    /// How often to tell when nothing changes; `None`: never.
+    fn every(&self) -> Option<Duration>;
+    /// Whether it wants to know at all: the place costs a look at the whole queue.
+    fn wanted(&self) -> bool;
+}
+
+/// Nobody wants to know.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn waiting(&mut self, _queueing: &Queueing) {}
+
+    fn every(&self) -> Option<Duration> {
+        None
+    }
+
+    fn wanted(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,202 @@
+//! Giving locks back, keeping them for a person, renewing their time.
+
+use std::time::Duration;
+
+use super::Result;
+use super::events::{self, Aside, What};
+use super::hand_off::{self, locks_of, names};
+use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored, Verdict};
+use crate::store::{self, Store};
+
+/// How a release ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Released {
+    /// The locks are free; the deployment as it was.
+    Done(Box<Deployment>),
+    /// A waiting or paused one was withdrawn.
+    Withdrawn(Box<Deployment>),
+    /// There is no such deployment.
+    NotThere,
+    /// It belongs to a `run` that lives.
+    RunsOn(Box<Deployment>),
+    /// Its record cannot be read: it is for `clear`.
+    Unreadable(String),
+}
+
+/// Gives back the locks of `id`, or withdraws it. Only the full id releases.
+///
+/// # Errors
+/// When the store fails; then they are still held.
+pub fn release(store: &dyn Store, id: &Id, outcome: &str, by: &str) -> Result<Released> {
+    let released = store::look(store, |txn| txn.find(id))?;
+    if released.flatten().is_none() {
+        return Ok(Released::NotThere);
+    }
+    store::decide(store, |txn| {
+        let Some(stored) = txn.find(id)? else {
+            return Ok(Released::NotThere);
+        };
+        let (state, d) = match &stored {
+            Stored::Readable(state, d) => (*state, d.clone()),
+            Stored::Unreadable(u) => return Ok(Released::Unreadable(u.path.clone())),
+        };
+        if state == State::Attached && matches!(txn.verdict(&stored)?, Verdict::Alive(_)) {
+            return Ok(Released::RunsOn(d));
+        }
+        if !txn.remove(id)? {
+            return Ok(Released::NotThere);
+        }
+        let took = txn.now().wall.duration_since(d.since).ok();
+        let aside = Aside {
+            outcome: Some(outcome),
+            took,
+            by: Some(by),
+            ..Aside::default()
+        };
+        events::log(txn, What::Released, &d, aside);
+        hand_off::hand_off(txn, &locks_of(&stored))?;
+        Ok(if state.holds() {
+            Released::Done(d)
+        } else {
+            Released::Withdrawn(d)
+        })
+    })
+}
+
+/// Gives back what the caller itself holds; `false` where it was taken away before.
+///
+/// # Errors
+/// When the store fails. The end of the process gives it back then.
+pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<bool> {
+    store::decide(store, |txn| {
+        let held = txn.remove(&d.id)?;
+        if held {
+            let took = txn.now().wall.duration_since(d.since).ok();
+            events::log(
+                txn,
+                What::Released,
+                d,
+                Aside {
+                    outcome: Some(outcome),
+                    took,
+                    ..Aside::default()
+                },
+            );
+        }
+        hand_off::hand_off(txn, &names(d))?;
+        Ok(held)
+    })
+}
+
+/// Keeps the locks of a failed command for a person; `false` where they were taken away before.
+///
+/// # Errors
+/// When that cannot be promised.
+pub fn keep_failed(store: &dyn Store, d: &Deployment, status: i32) -> Result<bool> {
+    store::decide(store, |txn| {
+        let Some(Stored::Readable(_, now)) = txn.find(&d.id)? else {
+            return Ok(false);
+        };
+        let kept = Deployment {
+            failed: Some(status),
+            command: Command::None,
+            since: txn.now().wall,
+            expires: None,
+            ..*now
+        };
+        txn.settle_down(&kept, State::Detached)?;
+        Ok(true)
+    })
+}
+
+/// Makes sure that what is about to be reported outlasts a power failure.
+///
+/// # Errors
+/// When that cannot be promised.
+pub fn promise(store: &dyn Store, id: &Id) -> Result<()> {
+    store::decide(store, |txn| txn.make_durable(id))
+}
+
+/// Lets an acquired deployment outlast its process.
+///
+/// # Errors
+/// When that cannot be promised.
+pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
+    store::decide(store, |txn| match txn.find(&d.id)? {
+        Some(Stored::Readable(State::Attached, now)) => txn.settle_down(&now, State::Detached),
+        // Whoever read the id has released it already.
+        _ => Ok(()),
+    })
+}
+
+/// Notes the process of a command that was started.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn note_command(store: &dyn Store, id: &Id, process: Process) -> Result<()> {
+    store::decide(store, |txn| {
+        let Some(Stored::Readable(_, d)) = txn.find(id)? else {
+            return Ok(());
+        };
+        txn.amend(&Deployment {
+            command: Command::Running(process.clone()),
+            ..*d
+        })
+    })
+}
+
+/// What became of a deployment that was to be renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Renewed {
+    /// Its time runs anew.
+    Until(Box<Deployment>),
+    /// It holds without a time to live, and none was given.
+    NoTtl(Box<Deployment>),
+    /// It is not there, or holds nothing.
+    NotThere,
+}
+
+/// Starts the time to live of `id` again, or sets a new one.
+///
+/// # Errors
+/// When the store fails; then the old time runs on.
+pub fn renew(store: &dyn Store, id: &Id, ttl: Option<Duration>, by: &str) -> Result<Renewed> {
+    let renewed = store::look(store, |txn| txn.find(id))?;
+    if renewed.flatten().is_none() {
+        return Ok(Renewed::NotThere);
+    }
+    store::decide(store, |txn| {
+        let Some(Stored::Readable(state, d)) = txn.find(id)? else {
+            return Ok(Renewed::NotThere);
+        };
+        if !state.holds() {
+            return Ok(Renewed::NotThere);
+        }
+        let Some(ttl) = ttl.or(d.ttl) else {
+            return Ok(Renewed::NoTtl(d));
+        };
+        let now = txn.now();
+        let expires = Some(Expiry {
+            wall: now.wall + ttl,
+            boot: now.boot + ttl,
+        });
+        let renewed = Deployment {
+            ttl: Some(ttl),
+            expires,
+            ..*d
+        };
+        txn.amend(&renewed)?;
+        events::log(
+            txn,
+            What::Renewed,
+            &renewed,
+            Aside {
+                by: Some(by),
+                ..Aside::default()
+            },
+        );
+        Ok(Renewed::Until(Box::new(renewed)))
+    })
+}

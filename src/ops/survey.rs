@@ -1,0 +1,174 @@
+//! What there is: every deployment with its verdict, every lock with its queue. Looks, and changes nothing.
+
+use super::Result;
+use super::acquire::waiters_ahead;
+use crate::clock::Now;
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::engine::{self, Assessment, Block, Entry, Standing, Who};
+use crate::model::{LockName, LockRequest};
+use crate::store::{self, Store, Txn};
+
+/// A deployment as `list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// What is stored.
+    pub stored: Stored,
+    /// What the evidence says.
+    pub verdict: Verdict,
+    /// A waiter's place: 1 is next.
+    pub position: Option<usize>,
+    /// Who is in its way.
+    pub waiting_for: Vec<Id>,
+}
+
+impl Shown {
+    /// Why it is stale; `None` where it is not.
+    #[must_use]
+    pub fn stale(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Dead(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// A lock as `list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockShown {
+    /// Which lock.
+    pub lock: LockName,
+    /// The lines that count, in order of arrival, with whether they hold.
+    pub entries: Vec<(Entry, bool)>,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The moment.
+    pub now: Now,
+    /// In order of arrival.
+    pub deployments: Vec<Shown>,
+    /// In order of their names.
+    pub locks: Vec<LockShown>,
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// When the store cannot be looked at. An unreadable record is shown, not an error.
+pub fn survey(store: &dyn Store) -> Result<Survey> {
+    let seen = store::look(store, |txn| look(txn))?;
+    Ok(seen.unwrap_or_else(|| Survey {
+        now: crate::clock::now(),
+        deployments: Vec::new(),
+        locks: Vec::new(),
+    }))
+}
+
+fn look(txn: &mut dyn Txn) -> Result<Survey> {
+    let mut deployments = Vec::new();
+    for stored in txn.all()? {
+        deployments.push(show(txn, stored)?);
+    }
+    deployments.sort_by_key(|s| s.stored.deployment().map_or(u64::MAX, |d| d.arrival));
+    let mut names: Vec<LockName> = deployments.iter().flat_map(queued_at).collect();
+    names.sort();
+    names.dedup();
+    let locks = names
+        .into_iter()
+        .map(|lock| show_lock(txn, lock))
+        .collect::<Result<_>>()?;
+    Ok(Survey {
+        now: txn.now(),
+        deployments,
+        locks,
+    })
+}
+
+fn queued_at(shown: &Shown) -> Vec<LockName> {
+    let queued = shown
+        .stored
+        .deployment()
+        .filter(|_| shown.stored.state() != State::Paused);
+    queued.map(super::hand_off::names).unwrap_or_default()
+}
+
+fn show(txn: &mut dyn Txn, stored: Stored) -> Result<Shown> {
+    let verdict = txn.verdict(&stored)?;
+    let (mut position, mut waiting_for) = (None, Vec::new());
+    if let Stored::Readable(state @ (State::Waiting | State::Paused), d) = &stored {
+        let id = (*state == State::Waiting).then_some(&d.id);
+        let blocks = blocks(txn, d, id)?;
+        if *state == State::Waiting {
+            position = Some(1 + blocks.iter().map(waiters_ahead).max().unwrap_or(0));
+        }
+        for blocker in blocks.into_iter().flat_map(|b| b.by) {
+            if !waiting_for.contains(&blocker.id) {
+                waiting_for.push(blocker.id);
+            }
+        }
+    }
+    Ok(Shown {
+        stored,
+        verdict,
+        position,
+        waiting_for,
+    })
+}
+
+fn blocks(txn: &mut dyn Txn, d: &Deployment, id: Option<&Id>) -> Result<Vec<Block>> {
+    let who = Who {
+        id,
+        ancestors: &d.ancestors,
+        thorough: true,
+    };
+    Ok(engine::assess(txn, who, &d.locks)?.blocks)
+}
+
+fn show_lock(txn: &mut dyn Txn, lock: LockName) -> Result<LockShown> {
+    let mut entries = Vec::new();
+    for entry in txn.queue(&lock)? {
+        // The dead are shown where they stand: they are somebody's to look at.
+        let holds = match txn.standing(&entry.id)? {
+            Standing::Holds => true,
+            Standing::Waits => false,
+            Standing::Dead => txn.find(&entry.id)?.is_some_and(|s| s.state().holds()),
+            Standing::Gone => continue,
+        };
+        entries.push((entry, holds));
+    }
+    Ok(LockShown { lock, entries })
+}
+
+/// What stands in the way of `locks` now, for one that would ask for them; takes nothing.
+///
+/// # Errors
+/// As [`survey`].
+pub fn assess(
+    store: &dyn Store,
+    locks: &[LockRequest],
+    parent: Option<&Id>,
+) -> Result<(Assessment, Vec<Shown>)> {
+    let seen = store::look(store, |txn| {
+        let ancestors = match parent {
+            Some(parent) => super::acquire::ancestors_of(txn, parent)?,
+            None => Vec::new(),
+        };
+        let who = Who {
+            id: None,
+            ancestors: &ancestors,
+            thorough: true,
+        };
+        let found = engine::assess(txn, who, locks)?;
+        let mut shown: Vec<Shown> = Vec::new();
+        for blocker in found.blocks.iter().flat_map(|b| &b.by) {
+            if !shown.iter().any(|s| *s.stored.id() == blocker.id) {
+                if let Some(stored) = txn.find(&blocker.id)? {
+                    shown.push(show(txn, stored)?);
+                }
+            }
+        }
+        Ok((found, shown))
+    })?;
+    Ok(seen.unwrap_or_default())
+}

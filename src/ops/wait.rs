@@ -1,0 +1,188 @@
+//! Waiting without taking anything.
+
+use std::time::Duration;
+
+use super::acquire::{Conflict, ancestors_of, in_the_way, waiters_ahead};
+use super::{Interrupt, Progress, Queueing, Result};
+use crate::clock;
+use crate::deployment::{Id, Stored};
+use crate::engine::{self, Who};
+use crate::model::LockRequest;
+use crate::store::{self, Sleeper, Store, Txn, Wake};
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub enum For<'a> {
+    /// That this deployment holds its locks or is gone.
+    Deployment(&'a Id),
+    /// That these locks could be had.
+    Locks(&'a [LockRequest]),
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Waited {
+    /// What was waited for has come.
+    Done,
+    /// The deployment is gone.
+    Gone,
+    /// There never was such a deployment.
+    NotThere,
+    /// The time ran out.
+    Conflict(Conflict),
+    /// A signal.
+    Interrupted(i32),
+}
+
+enum Look {
+    Over(Waited),
+    Not(Queueing),
+}
+
+/// Blocks until what is waited for has come, or for `bound` (`None`: for ever; zero: only looks).
+///
+/// # Errors
+/// When the store cannot be looked at.
+pub fn wait(
+    store: &dyn Store,
+    what: For<'_>,
+    parent: Option<&Id>,
+    bound: Option<Duration>,
+    retry: Duration,
+    progress: &mut dyn Progress,
+    interrupt: &mut dyn Interrupt,
+) -> Result<Waited> {
+    let began = clock::since_boot();
+    let until = bound.map(|d| began.saturating_add(d));
+    let mut sleeper = store.sleeper(retry)?;
+    let mut told: Option<Duration> = None;
+    let mut seen: Option<Queueing> = None;
+    loop {
+        let known = seen.is_some();
+        let look = store::look(store, |txn| look(txn, what, parent, sleeper.as_mut(), known))?;
+        let queueing = match look {
+            None if known => return Ok(Waited::Gone),
+            None => return Ok(nothing_there(what)),
+            Some(Look::Over(waited)) => return Ok(waited),
+            Some(Look::Not(queueing)) => queueing,
+        };
+        if until.is_some_and(|at| clock::since_boot() >= at) {
+            return gave_up(store, &queueing, began).map(Waited::Conflict);
+        }
+        let changed = seen.as_ref().is_none_or(|old| old.blocks != queueing.blocks);
+        if changed {
+            progress.waiting(&queueing);
+            told = Some(clock::since_boot());
+        }
+        let mut queueing = queueing;
+        loop {
+            let next = progress.every().zip(told).map(|(every, at)| at + every);
+            let interrupts: Vec<_> = interrupt.fd().into_iter().collect();
+            let wake = sleeper.sleep([until, next].into_iter().flatten().min(), &interrupts)?;
+            let now = clock::since_boot();
+            if wake == Wake::Interrupt {
+                if let Some(signal) = interrupt.take() {
+                    return Ok(Waited::Interrupted(signal));
+                }
+            } else if wake == Wake::Look || until.is_some_and(|at| now >= at) {
+                break;
+            } else {
+                queueing.waited = now.saturating_sub(began);
+                progress.waiting(&queueing);
+                told = Some(now);
+            }
+        }
+        seen = Some(queueing);
+    }
+}
+
+fn nothing_there(what: For<'_>) -> Waited {
+    match what {
+        For::Deployment(_) => Waited::NotThere,
+        For::Locks(_) => Waited::Done,
+    }
+}
+
+fn look(
+    txn: &mut dyn Txn,
+    what: For<'_>,
+    parent: Option<&Id>,
+    sleeper: &mut dyn Sleeper,
+    known: bool,
+) -> Result<Look> {
+    match what {
+        For::Deployment(id) => look_at_one(txn, id, sleeper, known),
+        For::Locks(locks) => look_at_locks(txn, locks, parent, sleeper),
+    }
+}
+
+fn look_at_one(txn: &mut dyn Txn, id: &Id, sleeper: &mut dyn Sleeper, known: bool) -> Result<Look> {
+    sleeper.arm(std::slice::from_ref(id), txn)?;
+    let Some(stored) = txn.find(id)? else {
+        return Ok(Look::Over(if known { Waited::Gone } else { Waited::NotThere }));
+    };
+    if stored.state().holds() {
+        return Ok(Look::Over(Waited::Done));
+    }
+    // A waiter that died never will hold.
+    if matches!(txn.verdict(&stored)?, crate::deployment::Verdict::Dead(_)) {
+        return Ok(Look::Over(Waited::Gone));
+    }
+    let Stored::Readable(_, d) = stored else {
+        return queueing(txn, Some(id.clone()), Vec::new());
+    };
+    let who = Who {
+        id: Some(&d.id),
+        ancestors: &d.ancestors,
+        thorough: true,
+    };
+    let blocks = engine::assess(txn, who, &d.locks)?.blocks;
+    queueing(txn, Some(id.clone()), blocks)
+}
+
+fn look_at_locks(
+    txn: &mut dyn Txn,
+    locks: &[LockRequest],
+    parent: Option<&Id>,
+    sleeper: &mut dyn Sleeper,
+) -> Result<Look> {
+    let ancestors = parent.map(|id| ancestors_of(txn, id)).transpose()?.unwrap_or_default();
+    let who = Who { id: None, ancestors: &ancestors, thorough: true };
+    loop {
+        let blocks = engine::assess(txn, who, locks)?.blocks;
+        if blocks.is_empty() {
+            return Ok(Look::Over(Waited::Done));
+        }
+        sleeper.arm(&engine::watch_list(&blocks), txn)?;
+        txn.forget();
+        // What ended before the watch stood is seen now.
+        if engine::assess(txn, who, locks)?.blocks == blocks {
+            return queueing(txn, None, blocks);
+        }
+    }
+}
+
+fn queueing(txn: &mut dyn Txn, id: Option<Id>, blocks: Vec<engine::Block>) -> Result<Look> {
+    let first = in_the_way(txn, &blocks)?.into_iter().next();
+    let place = 1 + blocks.iter().map(waiters_ahead).max().unwrap_or(0);
+    Ok(Look::Not(Queueing {
+        id,
+        blocks,
+        first,
+        place,
+        waited: Duration::ZERO,
+    }))
+}
+
+fn gave_up(store: &dyn Store, queueing: &Queueing, began: Duration) -> Result<Conflict> {
+    let blocks = queueing.blocks.clone();
+    let in_the_way = store::look(store, |txn| in_the_way(txn, &blocks))?.unwrap_or_default();
+    let waited = clock::since_boot().saturating_sub(began);
+    Ok(Conflict {
+        blocks,
+        in_the_way,
+        waited,
+        paused: None,
+    })
+}

@@ -1,0 +1,172 @@
+//! The JSON of INTERFACE.md: stable, fields only ever added.
+
+use serde::Serialize;
+
+use crate::deployment::{Deployment, Id, State, Stored};
+use crate::engine::Entry;
+use crate::model::{LockRequest, Mode};
+use crate::ops::events::rfc3339;
+use crate::ops::survey::{LockShown, Shown, Survey};
+
+#[derive(Serialize)]
+struct List<'a> {
+    locks: Vec<Lock<'a>>,
+    deployments: Vec<One<'a>>,
+}
+
+#[derive(Serialize)]
+struct Lock<'a> {
+    lock: String,
+    limit: Option<u32>,
+    holders: Vec<Member<'a>>,
+    waiters: Vec<Member<'a>>,
+}
+
+#[derive(Serialize)]
+struct Member<'a> {
+    id: &'a str,
+    mode: &'static str,
+}
+
+/// A lock of a deployment, or of a plan.
+#[derive(Serialize)]
+pub struct Asked {
+    /// `kind:name`
+    pub lock: String,
+    /// `shared` or `exclusive`
+    pub mode: &'static str,
+    /// The limit asked with.
+    pub limit: Option<u32>,
+}
+
+/// A deployment; of an unreadable one only the id, the state and the path say anything.
+#[derive(Serialize, Default)]
+pub struct One<'a> {
+    id: &'a str,
+    state: &'static str,
+    environment: Option<&'a str>,
+    application: Option<&'a str>,
+    version: Option<&'a str>,
+    operation: Option<&'static str>,
+    containers: Vec<&'a str>,
+    locks: Vec<Asked>,
+    owner: Option<&'a str>,
+    host: Option<&'a str>,
+    pid: Option<u32>,
+    reason: Option<&'a str>,
+    url: Option<&'a str>,
+    token: Option<u64>,
+    requested: Option<String>,
+    since: Option<String>,
+    expires: Option<String>,
+    stale: Option<&'a str>,
+    position: Option<usize>,
+    waiting_for: Vec<&'a str>,
+    parent: Option<&'a str>,
+    exit_status: Option<i32>,
+    blocked_at: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a str>,
+}
+
+/// Everything, as one object and a newline.
+#[must_use]
+pub fn list(survey: &Survey) -> String {
+    let locks = survey.locks.iter().map(lock).collect();
+    let deployments = survey.deployments.iter().map(one).collect();
+    to_text(&List { locks, deployments })
+}
+
+/// Any of these objects, as text and a newline.
+pub fn to_text(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn lock(shown: &LockShown) -> Lock<'_> {
+    let members = |wanted: bool| {
+        let chosen = shown.entries.iter().filter(move |(_, holds)| *holds == wanted);
+        chosen.map(|(e, _)| member(e)).collect()
+    };
+    Lock {
+        lock: shown.lock.to_string(),
+        limit: shown
+            .entries
+            .iter()
+            .filter_map(|(e, _)| e.limit)
+            .min()
+            .map(Into::into),
+        holders: members(true),
+        waiters: members(false),
+    }
+}
+
+fn member(entry: &Entry) -> Member<'_> {
+    Member {
+        id: entry.id.as_str(),
+        mode: entry.mode.as_str(),
+    }
+}
+
+/// A lock as it is asked for.
+#[must_use]
+pub fn asked(request: &LockRequest) -> Asked {
+    let limit = request
+        .limit
+        .filter(|_| request.mode == Mode::Shared)
+        .map(Into::into);
+    Asked {
+        lock: request.lock.to_string(),
+        mode: request.mode.as_str(),
+        limit,
+    }
+}
+
+/// A deployment.
+#[must_use]
+pub fn one(shown: &Shown) -> One<'_> {
+    match &shown.stored {
+        Stored::Readable(state, d) => readable(*state, d, shown),
+        Stored::Unreadable(u) => One {
+            id: u.id.as_str(),
+            state: "unreadable",
+            stale: shown.stale(),
+            path: Some(&u.path),
+            problem: Some(&u.why),
+            ..One::default()
+        },
+    }
+}
+
+fn readable<'a>(state: State, d: &'a Deployment, shown: &'a Shown) -> One<'a> {
+    One {
+        id: d.id.as_str(),
+        state: state.word(),
+        environment: d.environment.as_deref(),
+        application: d.application.as_deref(),
+        version: d.version.as_deref(),
+        operation: Some(d.operation.as_str()),
+        containers: d.containers.iter().map(String::as_str).collect(),
+        locks: d.locks.iter().map(asked).collect(),
+        owner: Some(&d.owner),
+        host: Some(&d.place.host),
+        pid: Some(d.owner_process.as_ref().map_or(d.process.pid, |p| p.pid)),
+        reason: d.reason.as_deref(),
+        url: d.url.as_deref(),
+        token: d.token,
+        requested: Some(rfc3339(d.requested)),
+        since: Some(rfc3339(d.since)),
+        expires: d.expires.map(|e| rfc3339(e.wall)),
+        stale: shown.stale(),
+        position: shown.position,
+        waiting_for: shown.waiting_for.iter().map(Id::as_str).collect(),
+        parent: d.parent.as_ref().map(Id::as_str),
+        exit_status: d.failed,
+        blocked_at: d.blocked_at.iter().map(ToString::to_string).collect(),
+        path: None,
+        problem: None,
+    }
+}

@@ -1,0 +1,8 @@
+//! What people and programs read: sanitised text, tables, JSON, the messages of a conflict.
+//!
+//! Strings in, strings out: nothing here reads a clock or a store.
+
+pub mod json;
+pub mod message;
+pub mod style;
+pub mod table;

@@ -1,0 +1,294 @@
+//! The tables of `list`: by lock and by deployment, as wide as the terminal.
+
+use crate::clock::Now;
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::engine::Entry;
+use crate::ops::survey::{LockShown, Shown, Survey};
+
+use super::style::{Colour, clean, fit, pad, paint, since, width};
+
+/// How a table is to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// With colours.
+    pub colour: bool,
+    /// At most this many columns; `None`: as many as it takes.
+    pub width: Option<usize>,
+}
+
+/// The narrowest that a column of text is cut to.
+const NARROW: usize = 8;
+/// Between two columns.
+const GAP: usize = 2;
+
+struct Cell {
+    text: String,
+    colour: Colour,
+}
+
+fn cell(text: impl AsRef<str>) -> Cell {
+    coloured(text, Colour::Plain)
+}
+
+fn coloured(text: impl AsRef<str>, colour: Colour) -> Cell {
+    Cell {
+        text: clean(text.as_ref()),
+        colour,
+    }
+}
+
+/// One row for each holder and waiter of each lock; then what is in no queue.
+#[must_use]
+pub fn by_lock(survey: &Survey, look: Look) -> String {
+    let mut rows = Vec::new();
+    for lock in &survey.locks {
+        let (holders, waiters): (Vec<_>, Vec<_>) = lock.entries.iter().partition(|(_, holds)| *holds);
+        for (entry, _) in holders.into_iter().chain(waiters) {
+            if let Some(shown) = find(survey, &entry.id) {
+                rows.push(lock_row(survey, lock, entry, shown));
+            }
+        }
+    }
+    for shown in &survey.deployments {
+        let queued = survey
+            .locks
+            .iter()
+            .any(|l| l.entries.iter().any(|(e, _)| e.id == *shown.stored.id()));
+        if !queued {
+            rows.push(loose_row(survey, shown));
+        }
+    }
+    let heads = [
+        "LOCK",
+        "STATE",
+        "MODE",
+        "DEPLOYMENT",
+        "WHAT",
+        "OWNER",
+        "SINCE",
+        "UNTIL",
+        "NOTE",
+    ];
+    render(&heads, rows, look)
+}
+
+/// One row for each deployment.
+#[must_use]
+pub fn by_deployment(survey: &Survey, look: Look) -> String {
+    let rows = survey.deployments.iter().map(|shown| {
+        let locks = match shown.stored.deployment() {
+            Some(d) => d
+                .locks
+                .iter()
+                .map(|r| r.lock.to_string())
+                .collect::<Vec<_>>()
+                .join(" "),
+            None => String::new(),
+        };
+        let [what, owner, since, until, note] = details(&survey.now, shown);
+        vec![
+            cell(shown.stored.id().as_str()),
+            state(shown),
+            what,
+            owner,
+            since,
+            until,
+            cell(locks),
+            note,
+        ]
+    });
+    let heads = [
+        "DEPLOYMENT",
+        "STATE",
+        "WHAT",
+        "OWNER",
+        "SINCE",
+        "UNTIL",
+        "LOCKS",
+        "NOTE",
+    ];
+    render(&heads, rows.collect(), look)
+}
+
+fn find<'a>(survey: &'a Survey, id: &Id) -> Option<&'a Shown> {
+    survey.deployments.iter().find(|s| s.stored.id() == id)
+}
+
+fn lock_row(survey: &Survey, lock: &LockShown, entry: &Entry, shown: &Shown) -> Vec<Cell> {
+    let limit = lock.entries.iter().filter_map(|(e, _)| e.limit).min();
+    let mode = match limit {
+        Some(limit) => format!("{} of {limit}", entry.mode.as_str()),
+        None => entry.mode.as_str().to_owned(),
+    };
+    row(survey, cell(lock.lock.to_string()), cell(mode), shown)
+}
+
+fn loose_row(survey: &Survey, shown: &Shown) -> Vec<Cell> {
+    let locks = match shown.stored.deployment() {
+        Some(d) => d
+            .blocked_at
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
+        None => "?".to_owned(),
+    };
+    row(survey, cell(locks), cell("-"), shown)
+}
+
+fn row(survey: &Survey, lock: Cell, mode: Cell, shown: &Shown) -> Vec<Cell> {
+    let [what, owner, since, until, note] = details(&survey.now, shown);
+    let id = cell(shown.stored.id().as_str());
+    vec![lock, state(shown), mode, id, what, owner, since, until, note]
+}
+
+fn state(shown: &Shown) -> Cell {
+    let word = match &shown.stored {
+        Stored::Unreadable(_) => return coloured("unreadable", Colour::Red),
+        Stored::Readable(state, _) => state.word(),
+    };
+    if shown.stale().is_some() {
+        return coloured(format!("{word}, stale"), Colour::Red);
+    }
+    match (shown.stored.state(), shown.position) {
+        (State::Waiting, Some(place)) => coloured(format!("{word} #{place}"), Colour::Yellow),
+        (State::Waiting | State::Paused, _) => coloured(word, Colour::Yellow),
+        _ => coloured(word, Colour::Green),
+    }
+}
+
+fn details(now: &Now, shown: &Shown) -> [Cell; 5] {
+    let Some(d) = shown.stored.deployment() else {
+        let (why, path) = match &shown.stored {
+            Stored::Unreadable(u) => (u.why.as_str(), u.path.as_str()),
+            Stored::Readable(..) => ("", ""),
+        };
+        return [
+            cell("?"),
+            cell("?"),
+            cell("?"),
+            cell("?"),
+            coloured(format!("{path}: {why}"), Colour::Red),
+        ];
+    };
+    let until = match &d.expires {
+        Some(expiry) => match expiry.wall.duration_since(now.wall) {
+            Ok(left) => format!("in {}", super::style::age(left)),
+            Err(_) => "passed".to_owned(),
+        },
+        None => "-".to_owned(),
+    };
+    [
+        cell(what(d)),
+        cell(&d.owner),
+        cell(since(d.since, now.wall)),
+        cell(until),
+        note(d, shown),
+    ]
+}
+
+/// What it deploys, where that is more than its locks.
+fn what(d: &Deployment) -> String {
+    match (&d.application, &d.environment) {
+        (None, None) => "-".to_owned(),
+        _ => d.title(),
+    }
+}
+
+fn note(d: &Deployment, shown: &Shown) -> Cell {
+    let mut parts = Vec::new();
+    let mut colour = Colour::Plain;
+    match &shown.verdict {
+        Verdict::Dead(why) => {
+            colour = Colour::Red;
+            parts.push(format!("stale: {why}"));
+        }
+        Verdict::Kept(why) | Verdict::Unknown(why) | Verdict::Lingering(why) => {
+            colour = Colour::Red;
+            parts.push(why.clone());
+        }
+        Verdict::Alive(Some(how)) => parts.push(how.clone()),
+        Verdict::Alive(None) | Verdict::Unbound => {}
+    }
+    if d.cancelled {
+        parts.push("asked to end".to_owned());
+    }
+    parts.extend(d.reason.clone());
+    if !shown.waiting_for.is_empty() {
+        let ids: Vec<&str> = shown.waiting_for.iter().take(3).map(Id::as_str).collect();
+        let more = shown.waiting_for.len().saturating_sub(3);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        parts.push(format!("waits for {}{more}", ids.join(", ")));
+    }
+    parts.extend(d.url.clone());
+    coloured(parts.join("; "), colour)
+}
+
+/// Columns as wide as they need to be; where that is more than there is, the widest give way.
+fn render(heads: &[&str], rows: Vec<Vec<Cell>>, look: Look) -> String {
+    let mut widths: Vec<usize> = heads.iter().map(|h| width(h)).collect();
+    for row in &rows {
+        for (have, cell) in widths.iter_mut().zip(row) {
+            *have = (*have).max(width(&cell.text));
+        }
+    }
+    if let Some(limit) = look.width {
+        shrink(&mut widths, limit.saturating_sub(GAP * (heads.len() - 1)));
+    }
+    let head = heads
+        .iter()
+        .map(|h| Cell {
+            text: (*h).to_owned(),
+            colour: Colour::Bold,
+        })
+        .collect();
+    let mut text = String::new();
+    for row in std::iter::once(head).chain(rows) {
+        text.push_str(&line(&row, &widths, look));
+        text.push('\n');
+    }
+    text
+}
+
+fn shrink(widths: &mut [usize], limit: usize) {
+    loop {
+        let total: usize = widths.iter().sum();
+        let Some(widest) = (0..widths.len()).max_by_key(|i| widths[*i]) else {
+            return;
+        };
+        if total <= limit || widths[widest] <= NARROW {
+            return;
+        }
+        // Down to the next narrower one, or as far as it takes.
+        let second = widths
+            .iter()
+            .copied()
+            .filter(|w| *w < widths[widest])
+            .max()
+            .unwrap_or(NARROW);
+        let needed = widths[widest] - (total - limit).min(widths[widest]);
+        widths[widest] = needed.max(second).max(NARROW).min(widths[widest] - 1);
+    }
+}
+
+fn line(row: &[Cell], widths: &[usize], look: Look) -> String {
+    let mut text = String::new();
+    for (i, (cell, wide)) in row.iter().zip(widths).enumerate() {
+        let last = i + 1 == row.len();
+        let fitted = if look.width.is_some() {
+            fit(&cell.text, *wide)
+        } else {
+            cell.text.clone()
+        };
+        let padded = if last { fitted } else { pad(&fitted, *wide) };
+        text.push_str(&paint(&padded, cell.colour, look.colour));
+        if !last {
+            text.push_str(&" ".repeat(GAP));
+        }
+    }
+    text.trim_end().to_owned()
+}
