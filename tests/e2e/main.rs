@@ -1,0 +1,3 @@
+//! The real binary, real processes, real signals, real shells. One module per subject.
+
+mod harness;
