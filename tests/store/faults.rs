@@ -74,7 +74,7 @@ fn try_all(store: &dyn Store) -> Result<Outcome, deploylock::store::StoreError> 
 /// Whoever comes next gets everything.
 fn all_free(store: &dyn Store, step: usize) {
     match try_all(store).unwrap() {
-        Outcome::Granted(grant) => drop(give_back(store, grant)),
+        Outcome::Granted(grant) => drop(give_back(store, *grant)),
         _ => panic!("step {step}: something is still held"),
     }
 }

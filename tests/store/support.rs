@@ -49,7 +49,7 @@ pub fn try_now(store: &dyn Store, locks: &[LockRequest]) -> Outcome {
 #[track_caller]
 pub fn granted(outcome: Outcome) -> Grant {
     match outcome {
-        Outcome::Granted(grant) => grant,
+        Outcome::Granted(grant) => *grant,
         _ => panic!("expected a grant"),
     }
 }
