@@ -111,13 +111,7 @@ fn a_second_version_goes_on_when_what_acquire_took_is_released_whatever_its_outc
 fn other_applications_and_the_other_environment_are_not_touched() {
     let scene = Scene::with_topology(APPLICATIONS);
     let (_, first, second) = second_version_queues(&scene);
-    for free in [
-        ["UAT", "blog"],
-        ["UAT", "crm"],
-        ["DEV", "shop"],
-        ["DEV", "blog"],
-        ["DEV", "crm"],
-    ] {
+    for free in [["UAT", "blog"], ["UAT", "crm"], ["DEV", "shop"], ["DEV", "blog"], ["DEV", "crm"]] {
         let one = scene.hold(&["-e", free[0], "-a", free[1]]);
         let again = scene.could_have(&["-e", free[0], "-a", free[1]]);
         assert_eq!(again, free != ["DEV", "shop"], "a second version of {free:?}");
@@ -161,10 +155,7 @@ fn the_application_s_own_containers_are_the_ones_it_touches() {
          [applications.shop.environments.prod]\ncontainers = [\"web-1\"]\n[applications.blog]\n",
     );
     scene.hold(&["-e", "prod", "-a", "shop"]);
-    assert_eq!(
-        scene.in_state("held")[0]["containers"],
-        serde_json::json!(["web-1"])
-    );
+    assert_eq!(scene.in_state("held")[0]["containers"], serde_json::json!(["web-1"]));
     assert!(scene.could_have(&["-e", "prod", "-a", "blog", "-c", "web-2"]));
     scene.refused(&["-e", "prod", "-a", "blog"]);
     scene.refused(&["-e", "prod", "-c", "web-1"]);
@@ -219,10 +210,7 @@ fn an_environment_limit_counts_deployments_to_different_containers_too() {
     scene.hold(&["-e", "prod", "-c", "b"]);
     let said = scene.refused(&["-e", "prod", "-c", "c"]);
     assert!(said.err.contains("environment:prod"), "{}", said.err);
-    assert!(
-        scene.could_have(&["-e", "test"]),
-        "another environment has a limit of its own"
-    );
+    assert!(scene.could_have(&["-e", "test"]), "another environment has a limit of its own");
 }
 
 #[test]
@@ -235,10 +223,7 @@ fn where_concurrency_is_forbidden_a_limit_has_no_effect() {
     scene.refused(&["-e", "prod"]);
     let said = scene.run(&["check"]);
     assert_eq!(said.code, 0);
-    assert!(
-        (said.out + &said.err).contains("limit_number_of_concurrent_deployments"),
-        "it warns"
-    );
+    assert!((said.out + &said.err).contains("limit_number_of_concurrent_deployments"), "it warns");
 }
 
 const GROUP: &str = "[environments.prod]\ncontainers = [\"web-1\", \"web-2\", \"db\"]\n\
@@ -249,10 +234,7 @@ const GROUP: &str = "[environments.prod]\ncontainers = [\"web-1\", \"web-2\", \"
 fn a_group_with_a_limit_of_one_lets_one_of_its_containers_be_deployed_to_at_a_time() {
     let scene = Scene::with_topology(GROUP);
     let first = scene.hold(&["-e", "prod", "-c", "web-1"]);
-    assert!(
-        scene.could_have(&["-e", "prod", "-c", "db"]),
-        "db is not of the group"
-    );
+    assert!(scene.could_have(&["-e", "prod", "-c", "db"]), "db is not of the group");
     let said = scene.refused(&["-e", "prod", "-c", "web-2"]);
     assert!(said.err.contains("group:web-tier"), "{}", said.err);
     scene.refused(&["-e", "test"]);
@@ -276,10 +258,9 @@ fn a_group_counts_a_deployment_to_several_of_its_containers_once() {
 
 #[test]
 fn a_group_that_allows_no_concurrency_is_exclusive() {
-    let scene = Scene::with_topology(&GROUP.replace(
-        "limit_number_of_concurrent_deployments = 1",
-        "allow_concurrent_deployments = false",
-    ));
+    let scene = Scene::with_topology(
+        &GROUP.replace("limit_number_of_concurrent_deployments = 1", "allow_concurrent_deployments = false"),
+    );
     scene.hold(&["-e", "prod", "-c", "web-1"]);
     scene.refused(&["-e", "prod", "-c", "web-2"]);
     assert!(scene.could_have(&["-e", "prod", "-c", "db"]));
@@ -313,10 +294,7 @@ fn a_cell_is_locked_when_one_of_its_jvms_is_deployed_to() {
     );
     let said = scene.refused(&["-e", "prod", "-c", "jvm-2"]);
     assert!(said.err.contains("container:cell-a"), "{}", said.err);
-    assert!(
-        scene.could_have(&["-e", "prod", "-c", "jvm-3"]),
-        "it is of another cell"
-    );
+    assert!(scene.could_have(&["-e", "prod", "-c", "jvm-3"]), "it is of another cell");
 }
 
 #[test]
@@ -467,20 +445,13 @@ fn a_freeze_counts_as_not_allowed_for_lock_all_too() {
     let freeze = scene.hold(&["-e", "prod", "-c", "a", "--exclusive"]);
     assert_eq!(
         locks_of(&scene.deployment(&freeze).unwrap()),
-        [
-            "container:a exclusive",
-            "container:b exclusive",
-            "environment:prod exclusive"
-        ]
+        ["container:a exclusive", "container:b exclusive", "environment:prod exclusive"]
     );
     scene.refused(&["-e", "near"]);
     assert!(scene.could_have(&["-e", "near", "-c", "c"]));
     let scene = Scene::with_topology(&FREEZE.replace("environment = true", "environment = false"));
     scene.hold(&["-e", "prod", "--exclusive"]);
-    assert!(
-        scene.could_have(&["-e", "near"]),
-        "without lock-all the containers stay shared"
-    );
+    assert!(scene.could_have(&["-e", "near"]), "without lock-all the containers stay shared");
 }
 
 #[test]
@@ -517,21 +488,14 @@ fn the_queue_is_served_in_order_of_arrival() {
         ]));
         let waiting = scene.until("waiting", n);
         for d in waiting {
-            assert_eq!(
-                d["position"].to_string(),
-                text(&d["owner"]),
-                "its place is its number"
-            );
+            assert_eq!(d["position"].to_string(), text(&d["owner"]), "its place is its number");
         }
     }
     scene.ok(&["release", &holder]);
     for waiter in waiters {
         assert_eq!(waiter.end().code, 0);
     }
-    assert_eq!(
-        std::fs::read_to_string(scene.path("order")).unwrap(),
-        "1\n2\n3\n4\n"
-    );
+    assert_eq!(std::fs::read_to_string(scene.path("order")).unwrap(), "1\n2\n3\n4\n");
 }
 
 #[test]
@@ -545,10 +509,7 @@ fn a_shared_one_behind_an_exclusive_waiter_is_not_let_past() {
     let late = scene.deploy(&["-l", "x", "--shared", "--wait", "--owner", "late"]);
     scene.until("waiting", 2);
     scene.ok(&["release", &reader]);
-    assert_eq!(
-        (scene.owners("held"), scene.owners("waiting")),
-        (vec!["writer".into()], vec!["late".into()])
-    );
+    assert_eq!((scene.owners("held"), scene.owners("waiting")), (vec!["writer".into()], vec!["late".into()]));
     assert_eq!(writer.finish().code, 0);
     scene.until("held", 1);
     assert_eq!(scene.owners("held"), ["late"]);
@@ -600,11 +561,7 @@ fn closed(retry: &str) -> Scene {
 fn gives_up(scene: &Scene, code: i32, after: Duration, args: &[&str]) {
     let began = Instant::now();
     let said = scene.fails(code, args);
-    assert!(
-        began.elapsed() >= after,
-        "{args:?} gave up after {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= after, "{args:?} gave up after {:?}", began.elapsed());
     assert_eq!(said.out, "");
     assert!(!said.err.is_empty());
     assert!(scene.in_state("waiting").is_empty() && scene.in_state("paused").is_empty());
@@ -620,11 +577,7 @@ fn enable_lock_retry_waits_and_goes_on() {
     scene.until("waiting", 2);
     scene.ok(&["release", &first]);
     let said = acquire.end();
-    assert_eq!(
-        (said.code, said.out.trim()),
-        (0, waiting[0]["id"].as_str().unwrap()),
-        "{said:?}"
-    );
+    assert_eq!((said.code, said.out.trim()), (0, waiting[0]["id"].as_str().unwrap()), "{said:?}");
     scene.ok(&["release", said.out.trim()]);
     assert_eq!(run.finish().code, 0);
 }
@@ -632,33 +585,14 @@ fn enable_lock_retry_waits_and_goes_on() {
 #[test]
 fn enable_lock_retry_gives_up_after_interval_times_attempts() {
     for (settings, after) in [
-        (
-            "enable_lock_retry = true\nlock_retry_interval = \"1s\"\nlock_retry_attempts = 1",
-            1000,
-        ),
-        (
-            "enable_lock_retry = true\nlock_retry_interval = \"300ms\"\nlock_retry_attempts = 2",
-            600,
-        ),
-        (
-            "enableLockRetry = true\nlockRetryInterval = \"300ms\"\nlockRetryAttempts = 2",
-            600,
-        ),
+        ("enable_lock_retry = true\nlock_retry_interval = \"1s\"\nlock_retry_attempts = 1", 1000),
+        ("enable_lock_retry = true\nlock_retry_interval = \"300ms\"\nlock_retry_attempts = 2", 600),
+        ("enableLockRetry = true\nlockRetryInterval = \"300ms\"\nlockRetryAttempts = 2", 600),
     ] {
         let scene = closed(settings);
         scene.hold(&["-e", "prod"]);
-        gives_up(
-            &scene,
-            75,
-            Duration::from_millis(after),
-            &["acquire", "-e", "prod"],
-        );
-        gives_up(
-            &scene,
-            75,
-            Duration::from_millis(after),
-            &["run", "-e", "prod", "--", "true"],
-        );
+        gives_up(&scene, 75, Duration::from_millis(after), &["acquire", "-e", "prod"]);
+        gives_up(&scene, 75, Duration::from_millis(after), &["run", "-e", "prod", "--", "true"]);
     }
 }
 
@@ -669,12 +603,7 @@ fn what_queues_by_itself_gives_up_after_the_environment_s_interval_times_attempt
          [applications.shop]\nallow_concurrent_deployments = false\n",
     );
     scene.hold(&["-e", "prod", "-a", "shop"]);
-    gives_up(
-        &scene,
-        75,
-        Duration::from_millis(400),
-        &["acquire", "-e", "prod", "-a", "shop"],
-    );
+    gives_up(&scene, 75, Duration::from_millis(400), &["acquire", "-e", "prod", "-a", "shop"]);
 }
 
 #[test]
@@ -695,10 +624,7 @@ fn a_conflict_at_an_environment_pauses_acquire() {
     assert_eq!(scene.ok(&["acquire", "--resume", &id]), id);
     assert_eq!(scene.state_of(&id), "held");
     let held = scene.deployment(&id).unwrap();
-    assert_eq!(
-        (&held["owner"], &held["application"]),
-        (&"second".into(), &"shop".into())
-    );
+    assert_eq!((&held["owner"], &held["application"]), (&"second".into(), &"shop".into()));
     scene.refused(&["-e", "prod"]);
     scene.ok(&["release", &id]);
 }
@@ -766,10 +692,7 @@ fn being_blocked_at_a_container_or_a_group_without_being_full_pauses() {
     );
     for (container, lock) in [("a", "container:a"), ("b", "group:g")] {
         let first = scene.hold(&["-e", "prod", "-c", container, "-a", "shop"]);
-        for target in [
-            &["-e", "prod", "-c", container][..],
-            &["-e", "prod", "-c", container, "-a", "shop"],
-        ] {
+        for target in [&["-e", "prod", "-c", container][..], &["-e", "prod", "-c", container, "-a", "shop"]] {
             let said = scene.fails(75, &[&["acquire"], target].concat());
             assert!(said.err.contains(lock), "{}", said.err);
             scene.ok(&["release", scene.until("paused", 1)[0]["id"].as_str().unwrap()]);
@@ -825,36 +748,21 @@ fn a_bounded_wait_ends_with_75_and_leaves_no_record() {
     let second = Duration::from_secs(1);
     gives_up(&scene, 75, second, &["acquire", "-e", "prod", "-w", "1"]);
     gives_up(&scene, 75, second / 5, &["acquire", "-e", "prod", "--wait=200ms"]);
-    gives_up(
-        &scene,
-        75,
-        second / 5,
-        &["run", "-l", "x", "-w", "200ms", "--", "true"],
-    );
+    gives_up(&scene, 75, second / 5, &["run", "-l", "x", "-w", "200ms", "--", "true"]);
 }
 
 #[test]
 fn another_exit_code_can_be_had_for_a_conflict() {
     let scene = closed("");
     scene.hold(&["-e", "prod", "-l", "x"]);
-    gives_up(
-        &scene,
-        99,
-        Duration::ZERO,
-        &["acquire", "-e", "prod", "-n", "-E", "99"],
-    );
+    gives_up(&scene, 99, Duration::ZERO, &["acquire", "-e", "prod", "-n", "-E", "99"]);
     gives_up(
         &scene,
         98,
         Duration::ZERO,
         &["acquire", "-l", "x", "-w", "100ms", "--conflict-exit-code", "98"],
     );
-    gives_up(
-        &scene,
-        0,
-        Duration::ZERO,
-        &["run", "-l", "x", "-n", "-E", "0", "--", "false"],
-    );
+    gives_up(&scene, 0, Duration::ZERO, &["run", "-l", "x", "-n", "-E", "0", "--", "false"]);
     scene.fails(97, &["run", "-e", "prod", "-E97", "--", "true"]);
     scene.fails(96, &["acquire", "-e", "prod", "-E", "96"]);
     let id = text(&scene.until("paused", 1)[0]["id"]);
@@ -880,12 +788,7 @@ fn a_cancelled_waiter_ends_with_75_and_empty_output() {
 #[test]
 fn the_waiting_options_exclude_each_other() {
     let scene = Scene::new();
-    for two in [
-        &["-n", "--wait"][..],
-        &["-n", "-w", "1s"],
-        &["--wait", "-w", "1s"],
-        &["-n", "--wait=1s"],
-    ] {
+    for two in [&["-n", "--wait"][..], &["-n", "-w", "1s"], &["--wait", "-w", "1s"], &["-n", "--wait=1s"]] {
         scene.fails(2, &[&["acquire", "-l", "x"], two].concat());
     }
     for wrong in ["soon", "-1", "1 fortnight"] {

@@ -43,10 +43,7 @@ impl Scene {
     /// Starts the binary with a standard input that stays open until [`Background::let_go`] or the test's end.
     pub fn start_fed(&self, args: &[&str]) -> Background {
         let mut command = self.command(args);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Background::of(command.spawn().unwrap())
     }
 
@@ -58,18 +55,12 @@ impl Scene {
     /// The one deployment with this id.
     pub fn deployment(&self, id: &str) -> Option<Value> {
         let list = self.list();
-        list["deployments"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|d| d["id"] == id)
-            .cloned()
+        list["deployments"].as_array().unwrap().iter().find(|d| d["id"] == id).cloned()
     }
 
     /// The state of the deployment with this id; `gone` where there is none.
     pub fn state_of(&self, id: &str) -> String {
-        self.deployment(id)
-            .map_or("gone".to_owned(), |d| d["state"].as_str().unwrap().to_owned())
+        self.deployment(id).map_or("gone".to_owned(), |d| d["state"].as_str().unwrap().to_owned())
     }
 
     /// Owners of the deployments in this state, sorted.
@@ -116,18 +107,14 @@ pub fn done(command: &mut Command) -> Said {
 /// A JSON string.
 #[track_caller]
 pub fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("no string: {value}"))
-        .to_owned()
+    value.as_str().unwrap_or_else(|| panic!("no string: {value}")).to_owned()
 }
 
 /// The locks of a deployment of `list` or of a `plan`, as `kind:name mode`.
 pub fn locks_of(value: &Value) -> Vec<String> {
     let locks = value["locks"].as_array().unwrap().iter();
-    let mut locks: Vec<String> = locks
-        .map(|l| format!("{} {}", text(&l["lock"]), text(&l["mode"])))
-        .collect();
+    let mut locks: Vec<String> =
+        locks.map(|l| format!("{} {}", text(&l["lock"]), text(&l["mode"]))).collect();
     locks.sort();
     locks
 }

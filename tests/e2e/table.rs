@@ -21,9 +21,7 @@ fn scene(container: bool, environment: bool, lock_all: bool) -> Scene {
          containers = [\"far\"]\n"
     );
     for name in ["web-1", "web-2", "db", "extra", "far"] {
-        text.push_str(&format!(
-            "[containers.{name}]\nallow_concurrent_deployments = {container}\n"
-        ));
+        text.push_str(&format!("[containers.{name}]\nallow_concurrent_deployments = {container}\n"));
     }
     Scene::with_topology(&text)
 }
@@ -33,20 +31,13 @@ fn both_go(scene: &Scene, one: &[&str], other: &[&str]) -> bool {
     let mut runs = [one, other].map(|target| scene.deploy(&[&["--no-wait"], target].concat()));
     let (mut ended, mut held) = (0, 0);
     eventually("each of the two is let in or refused", || {
-        ended = runs
-            .iter_mut()
-            .filter_map(|run| (!run.is_running()).then_some(()))
-            .count();
+        ended = runs.iter_mut().filter_map(|run| (!run.is_running()).then_some(())).count();
         held = scene.in_state("held").len();
         ended + held == 2
     });
     let mut codes = runs.map(|run| run.finish().code);
     codes.sort();
-    assert_eq!(
-        codes,
-        if held == 2 { [0, 0] } else { [0, 75] },
-        "{one:?} {other:?}"
-    );
+    assert_eq!(codes, if held == 2 { [0, 0] } else { [0, 75] }, "{one:?} {other:?}");
     assert!(scene.in_state("held").is_empty());
     held == 2
 }
@@ -61,11 +52,7 @@ fn sharing(scene: &Scene) -> bool {
 }
 
 fn not_sharing(scene: &Scene) -> bool {
-    both_go(
-        scene,
-        &["-e", "prod", "-c", "web-1"],
-        &["-e", "prod", "-c", "web-2"],
-    )
+    both_go(scene, &["-e", "prod", "-c", "web-1"], &["-e", "prod", "-c", "web-2"])
 }
 
 /// A deployment to web-1 of `prod`, and one to another environment that has db in common with it.
@@ -125,14 +112,8 @@ fn row_5_container_on_environment_off_lock_all_on_is_prevented_and_so_is_an_envi
     assert!(!sharing(&scene));
     assert!(!not_sharing(&scene));
     assert!(!other_environment(&scene), "every container of prod is exclusive");
-    assert!(
-        both_go(&scene, &["-e", "prod"], &["-e", "other", "-c", "extra"]),
-        "extra is not of prod"
-    );
-    assert!(
-        both_go(&scene, &["-e", "prod"], &["-e", "apart"]),
-        "it shares nothing"
-    );
+    assert!(both_go(&scene, &["-e", "prod"], &["-e", "other", "-c", "extra"]), "extra is not of prod");
+    assert!(both_go(&scene, &["-e", "prod"], &["-e", "apart"]), "it shares nothing");
     assert!(!warns_of_lock_all(&scene));
 }
 

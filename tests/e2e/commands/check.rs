@@ -42,10 +42,7 @@ fn warnings_alone_are_0_and_1_when_strict() {
         let scene = Scene::with_topology(topology);
         let said = scene.run(&["check"]);
         assert_eq!(said.code, 0, "{said:?}");
-        assert!(
-            all(&said).contains("warning") && all(&said).contains(what),
-            "{said:?}"
-        );
+        assert!(all(&said).contains("warning") && all(&said).contains(what), "{said:?}");
         scene.fails(1, &["check", "--strict"]);
     }
 }
@@ -70,32 +67,16 @@ fn a_wrong_topology_is_78_with_line_and_column_and_the_line_itself() {
             "2:32",
             "allow_concurrent_deployments",
         ),
-        (
-            "[environments.prod]\nlimit_number_of_concurrent_deployments = 0\n",
-            "2:42",
-            "limit",
-        ),
-        (
-            "[environments.prod]\nlock_retry_interval = \"soon\"\n",
-            "2:23",
-            "soon",
-        ),
+        ("[environments.prod]\nlimit_number_of_concurrent_deployments = 0\n", "2:42", "limit"),
+        ("[environments.prod]\nlock_retry_interval = \"soon\"\n", "2:23", "soon"),
         ("[environments.prod]\nengine = \"bpm\"\n", "2:10", "bpm"),
         ("[groups.web]\ncontainers = [\"a\"]\n", "2:15", "a"),
         ("[containers.a]\npart_of = \"b\"\n", "2:11", "b"),
         ("[applications.shop.environments.prod]\n", "1:", "prod"),
         ("[environments.prod]\non_crash = \"keep\"\n", "2:12", "hold"),
-        (
-            "[environments.prod]\ncontainers = [\"a\"]\n[environments.prod]\n",
-            "3:",
-            "prod",
-        ),
+        ("[environments.prod]\ncontainers = [\"a\"]\n[environments.prod]\n", "3:", "prod"),
         ("[containers.a]\npart_of = \"a\"\n", "2:", "part_of"),
-        (
-            "[containers.a]\npart_of = \"b\"\n[containers.b]\npart_of = \"a\"\n",
-            "",
-            "part_of",
-        ),
+        ("[containers.a]\npart_of = \"b\"\n[containers.b]\npart_of = \"a\"\n", "", "part_of"),
         (
             "[environments.prod]\nallow_concurrent_deployments = true\nallowConcurrentDeployments = true\n",
             "3:1",
@@ -108,10 +89,7 @@ fn a_wrong_topology_is_78_with_line_and_column_and_the_line_itself() {
         let said = scene.fails(78, &["check"]);
         let text = all(&said);
         assert!(text.contains("deploylock.toml:"), "{text}");
-        assert!(
-            text.contains(&format!("deploylock.toml:{place}")),
-            "{place}: {text}"
-        );
+        assert!(text.contains(&format!("deploylock.toml:{place}")), "{place}: {text}");
         assert!(text.contains(says), "{says}: {text}");
         if let Some(number) = place.split(':').next().and_then(|n| n.parse::<usize>().ok()) {
             let line = topology.lines().nth(number - 1).unwrap();
@@ -156,10 +134,7 @@ fn everybody_s_lock_directory_is_a_warning() {
     std::fs::set_permissions(scene.locks(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let said = scene.run(&["check"]);
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(
-        all(&said).contains("warning") && all(&said).contains("777"),
-        "{said:?}"
-    );
+    assert!(all(&said).contains("warning") && all(&said).contains("777"), "{said:?}");
     scene.fails(1, &["check", "--strict"]);
 }
 
@@ -168,10 +143,7 @@ fn init_writes_a_starter_that_check_accepts() {
     let scene = Scene::new();
     scene.ok(&["init"]);
     let text = std::fs::read_to_string(scene.path("deploylock.toml")).unwrap();
-    assert!(
-        text.lines().filter(|l| l.starts_with('#')).count() > 10,
-        "it explains itself"
-    );
+    assert!(text.lines().filter(|l| l.starts_with('#')).count() > 10, "it explains itself");
     scene.ok(&["check", "--strict"]);
     scene.ok(&["plan", "-e", "prod"]);
 }
@@ -182,14 +154,7 @@ fn the_starter_is_right_with_every_example_switched_on() {
     scene.ok(&["init"]);
     let text = std::fs::read_to_string(scene.path("deploylock.toml")).unwrap();
     // "#" and no space begins a setting, by its own words. The keys of another backend and other issues stay off.
-    let off = [
-        "endpoints",
-        "prefix",
-        "backend",
-        "wait_for_manual",
-        "directory",
-        "mode",
-    ];
+    let off = ["endpoints", "prefix", "backend", "wait_for_manual", "directory", "mode"];
     let on = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => {
             let skip = off.iter().any(|key| setting.starts_with(key));
@@ -208,16 +173,10 @@ fn init_overwrites_nothing() {
     let scene = Scene::with_topology(CLEAN);
     let said = scene.fails(1, &["init"]);
     assert!(said.err.contains("deploylock.toml"), "{}", said.err);
-    assert_eq!(
-        std::fs::read_to_string(scene.path("deploylock.toml")).unwrap(),
-        CLEAN
-    );
+    assert_eq!(std::fs::read_to_string(scene.path("deploylock.toml")).unwrap(), CLEAN);
     std::os::unix::fs::symlink(scene.path("nowhere"), scene.path("link.toml")).unwrap();
     scene.fails(1, &["init", "link.toml"]);
-    assert!(
-        !scene.path("nowhere").exists(),
-        "not through a symbolic link either"
-    );
+    assert!(!scene.path("nowhere").exists(), "not through a symbolic link either");
 }
 
 #[test]
@@ -232,10 +191,5 @@ fn completions_for_every_shell() {
     }
     scene.fails(2, &["completions", "command.com"]);
     std::fs::write(scene.path("c.bash"), scene.ok(&["completions", "bash"])).unwrap();
-    assert_eq!(
-        scene
-            .shell("bash", "source ./c.bash && complete -p deploylock >/dev/null")
-            .code,
-        0
-    );
+    assert_eq!(scene.shell("bash", "source ./c.bash && complete -p deploylock >/dev/null").code, 0);
 }

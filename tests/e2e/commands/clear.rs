@@ -6,9 +6,7 @@ use crate::steps::done;
 /// Holds this lock, past its time to live.
 fn stale(scene: &Scene, lock: &str) -> String {
     let id = scene.hold(&["-l", lock, "--ttl", "10ms", "--owner", "late"]);
-    eventually("the time to live passes", || {
-        !scene.deployment(&id).unwrap()["stale"].is_null()
-    });
+    eventually("the time to live passes", || !scene.deployment(&id).unwrap()["stale"].is_null());
     id
 }
 
@@ -16,12 +14,7 @@ fn stale(scene: &Scene, lock: &str) -> String {
 fn without_a_terminal_clear_needs_yes_and_clears_nothing_else() {
     let scene = Scene::new();
     let id = scene.hold(&["-l", "x", "--owner", "ann", "--reason", "quarter end"]);
-    for what in [
-        &[id.as_str()][..],
-        &["--lock", "x"],
-        &["--owner", "ann"],
-        &["--all"],
-    ] {
+    for what in [&[id.as_str()][..], &["--lock", "x"], &["--owner", "ann"], &["--all"]] {
         let said = scene.fails(1, &[&["clear"], what].concat());
         assert_eq!(said.out, "");
         for part in [id.as_str(), "ann", "quarter end", "--yes"] {
@@ -54,11 +47,7 @@ fn clear_of_an_unknown_id_is_3_and_clears_nothing() {
     scene.fails(3, &["clear", "--yes", &id, "4711-aaaaaa"]);
     assert_eq!(scene.state_of(&id), "held");
     let part = id.split_once('-').unwrap().0;
-    assert_ne!(
-        scene.run(&["clear", "--yes", part]).code,
-        0,
-        "a part of an id, with nobody to ask"
-    );
+    assert_ne!(scene.run(&["clear", "--yes", part]).code, 0, "a part of an id, with nobody to ask");
     assert_eq!(scene.state_of(&id), "held");
 }
 
@@ -84,11 +73,7 @@ fn filters_choose_what_is_cleared() {
         let said = scene.run(&[&["clear", "--yes", "--dry-run"], filter].concat());
         assert_eq!(said.code, 0, "{filter:?}");
         for id in [&prod, &test, &name] {
-            assert_eq!(
-                said.out.contains(id.as_str()),
-                ids.contains(&id.as_str()),
-                "{filter:?}: {said:?}"
-            );
+            assert_eq!(said.out.contains(id.as_str()), ids.contains(&id.as_str()), "{filter:?}: {said:?}");
         }
     };
     cleared(&["--env", "prod"], &[&prod]);
@@ -123,11 +108,7 @@ fn clear_stale_needs_no_yes_and_says_a_line_for_each() {
     let dead = [stale(&scene, "x"), stale(&scene, "y")];
     let alive = scene.hold(&["-l", "z"]);
     let said = scene.run(&["clear", "--stale"]);
-    assert_eq!(
-        (said.code, said.out.lines().count(), said.err.as_str()),
-        (0, 2, ""),
-        "{said:?}"
-    );
+    assert_eq!((said.code, said.out.lines().count(), said.err.as_str()), (0, 2, ""), "{said:?}");
     for id in &dead {
         assert!(said.out.contains(id.as_str()));
         assert_eq!(scene.state_of(id), "gone");
@@ -142,10 +123,7 @@ fn clear_stale_with_a_filter_touches_only_what_fits_and_is_stale() {
     let x = stale(&scene, "x");
     let y = stale(&scene, "y");
     scene.ok(&["clear", "--stale", "--lock", "x"]);
-    assert_eq!(
-        (scene.state_of(&x).as_str(), scene.state_of(&y).as_str()),
-        ("gone", "held")
-    );
+    assert_eq!((scene.state_of(&x).as_str(), scene.state_of(&y).as_str()), ("gone", "held"));
     let alive = scene.hold(&["-l", "z"]);
     scene.ok(&["clear", "--stale", &alive]);
     assert_eq!(scene.state_of(&alive), "held");
@@ -274,10 +252,6 @@ fn on_a_terminal_clear_asks() {
             assert!(said.out.contains(part), "{part}: {said:?}");
         }
         assert_eq!(scene.state_of(&id), state, "{answer:?}: {said:?}");
-        assert_eq!(
-            said.code,
-            i32::from(state == "held"),
-            "a refused clear is 1: {said:?}"
-        );
+        assert_eq!(said.code, i32::from(state == "held"), "a refused clear is 1: {said:?}");
     }
 }

@@ -49,23 +49,12 @@ fn the_first_topology_that_exists_counts() {
     assert!(knows(&mut command("a/b/c"), "near"));
     assert!(!knows(&mut command("a/b/c"), "parent"), "they do not add up");
     let variable = scene.path("by-variable.toml");
-    assert!(knows(
-        command("a/b").env("DEPLOYLOCK_CONFIG", &variable),
-        "variable"
-    ));
+    assert!(knows(command("a/b").env("DEPLOYLOCK_CONFIG", &variable), "variable"));
     let option = scene.path("by-option.toml");
     let mut both = command("a/b");
-    assert!(knows(
-        both.env("DEPLOYLOCK_CONFIG", &variable)
-            .arg("--config")
-            .arg(option),
-        "option"
-    ));
+    assert!(knows(both.env("DEPLOYLOCK_CONFIG", &variable).arg("--config").arg(option), "option"));
     std::fs::remove_file(scene.path("deploylock.toml")).unwrap();
-    assert!(
-        knows(&mut command("a"), "user"),
-        "the user's config folder comes after the parents"
-    );
+    assert!(knows(&mut command("a"), "user"), "the user's config folder comes after the parents");
 }
 
 #[test]
@@ -75,11 +64,7 @@ fn a_topology_that_is_named_but_missing_is_78() {
     assert!(said.err.contains("missing.toml"), "{}", said.err);
     scene.fails(78, &["acquire", "-l", "x", "--config", "missing.toml"]);
     scene.fails(78, &["check", "--config", "missing.toml"]);
-    let said = done(
-        scene
-            .command(&["acquire", "-e", "prod"])
-            .env("DEPLOYLOCK_CONFIG", "missing.toml"),
-    );
+    let said = done(scene.command(&["acquire", "-e", "prod"]).env("DEPLOYLOCK_CONFIG", "missing.toml"));
     assert_eq!(said.code, 78, "{said:?}");
     assert!(!scene.locks().exists());
 }
@@ -128,24 +113,23 @@ fn the_topology_s_directory_is_relative_to_its_file() {
     let scene = Scene::with_topology("[store]\ndirectory = \"kept/here\"\n");
     std::fs::create_dir_all(scene.path("deep/down")).unwrap();
     let mut command = scene.command(&["acquire", "-l", "x"]);
-    let said = done(
-        command
-            .env_remove("DEPLOYLOCK_DIR")
-            .current_dir(scene.path("deep/down")),
-    );
+    let said = done(command.env_remove("DEPLOYLOCK_DIR").current_dir(scene.path("deep/down")));
     assert_eq!(said.code, 0, "{said:?}");
     assert!(scene.path("kept/here/locks/name/x").is_file());
     assert_eq!(std::fs::read_dir(scene.path("deep/down")).unwrap().count(), 0);
     let mut command = scene.command(&["--config", "../deploylock.toml", "list"]);
-    let said = done(
-        command
-            .env_remove("DEPLOYLOCK_DIR")
-            .current_dir(scene.path("deep")),
-    );
-    assert!(
-        said.out.contains("name:x"),
-        "the same store from another folder: {said:?}"
-    );
+    let said = done(command.env_remove("DEPLOYLOCK_DIR").current_dir(scene.path("deep")));
+    assert!(said.out.contains("name:x"), "the same store from another folder: {said:?}");
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    for variable in ["DEPLOYLOCK_DIR", "DEPLOYLOCK_CONFIG", "NO_COLOR", "DEPLOYLOCK_ID"] {
+        let scene = Scene::new();
+        let said = done(scene.command(&["acquire", "-l", "x"]).env(variable, ""));
+        assert_eq!(said.code, 0, "{variable}: {said:?}");
+        assert_eq!(said.err, "", "{variable}");
+    }
 }
 
 /// Runs this in a shell with this umask.
@@ -185,12 +169,7 @@ fn the_mode_of_the_topology_is_honoured_whatever_the_umask() {
             with_umask(&scene, umask, dir, script);
             for path in tree(&scene.path("shared")) {
                 let expected = if path.is_dir() { 0o2770 } else { 0o660 };
-                assert_eq!(
-                    mode(&path),
-                    expected,
-                    "{path:?} with umask {umask}: {:o}",
-                    mode(&path)
-                );
+                assert_eq!(mode(&path), expected, "{path:?} with umask {umask}: {:o}", mode(&path));
             }
         }
     }
@@ -213,11 +192,7 @@ fn the_user_s_state_folder_is_private() {
 fn the_user_s_state_folder_follows_the_xdg_variable() {
     let scene = Scene::new();
     let mut command = scene.command(&["acquire", "-l", "x"]);
-    let said = done(
-        command
-            .env_remove("DEPLOYLOCK_DIR")
-            .env("XDG_STATE_HOME", scene.path("state")),
-    );
+    let said = done(command.env_remove("DEPLOYLOCK_DIR").env("XDG_STATE_HOME", scene.path("state")));
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(mode(&scene.path("state/deploylock")), 0o700);
 }
@@ -225,13 +200,9 @@ fn the_user_s_state_folder_follows_the_xdg_variable() {
 #[test]
 fn list_plan_and_check_make_no_lock_directory() {
     let scene = Scene::with_topology(&only("prod"));
-    for args in [
-        &["list"][..],
-        &["plan", "-e", "prod"],
-        &["check"],
-        &["clear", "--stale"],
-        &["wait", "-e", "prod"],
-    ] {
+    for args in
+        [&["list"][..], &["plan", "-e", "prod"], &["check"], &["clear", "--stale"], &["wait", "-e", "prod"]]
+    {
         scene.ok(args);
         assert!(!scene.locks().exists(), "{args:?}");
     }
@@ -240,18 +211,11 @@ fn list_plan_and_check_make_no_lock_directory() {
 #[test]
 fn quiet_says_only_what_went_wrong() {
     let scene = Scene::new();
-    for args in [
-        &["-q", "list"][..],
-        &["list", "-q"],
-        &["init", "-q"],
-        &["run", "-q", "-l", "x", "--", "true"],
-    ] {
+    for args in
+        [&["-q", "list"][..], &["list", "-q"], &["init", "-q"], &["run", "-q", "-l", "x", "--", "true"]]
+    {
         let said = scene.run(args);
-        assert_eq!(
-            (said.code, said.out.as_str(), said.err.as_str()),
-            (0, "", ""),
-            "{args:?}"
-        );
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""), "{args:?}");
     }
     scene.hold(&["-l", "x"]);
     assert_ne!(scene.fails(75, &["-q", "acquire", "-n", "-l", "x"]).err, "");

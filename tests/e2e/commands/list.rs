@@ -31,17 +31,8 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 #[test]
 fn the_json_has_the_fields_of_the_interface() {
     let scene = Scene::with_topology(TOPOLOGY);
-    let held = scene.hold(&[
-        "-e",
-        "prod",
-        "-a",
-        "shop",
-        "--app-version",
-        "2.1",
-        "-c",
-        "web-1",
-        "--exclusive",
-    ]);
+    let held =
+        scene.hold(&["-e", "prod", "-a", "shop", "--app-version", "2.1", "-c", "web-1", "--exclusive"]);
     let waiter = scene.start(&["run", "-e", "prod", "-c", "web-1", "--wait", "--", "true"]);
     let waiting = text(&scene.until("waiting", 1)[0]["id"]);
     let list = scene.list();
@@ -90,25 +81,16 @@ fn the_json_has_the_fields_of_the_interface() {
     );
     assert_eq!(d["containers"], serde_json::json!(["web-1"]));
     for lock in d["locks"].as_array().unwrap() {
-        assert!(
-            keys(lock).is_superset(&BTreeSet::from(["lock", "mode"])),
-            "{lock}"
-        );
+        assert!(keys(lock).is_superset(&BTreeSet::from(["lock", "mode"])), "{lock}");
     }
-    assert!(
-        d["pid"].as_u64().is_some() && d["token"].as_u64().is_some(),
-        "{d}"
-    );
+    assert!(d["pid"].as_u64().is_some() && d["token"].as_u64().is_some(), "{d}");
     for null in ["reason", "url", "expires", "stale", "position"] {
         assert!(d[null].is_null(), "{null}: {d}");
     }
     assert_eq!(d["waiting_for"], serde_json::json!([]));
     for time in ["requested", "since"] {
         let time = text(&d[time]);
-        assert!(
-            time.len() == 20 && time.ends_with('Z') && &time[10..11] == "T",
-            "{time}"
-        );
+        assert!(time.len() == 20 && time.ends_with('Z') && &time[10..11] == "T", "{time}");
     }
 
     let w = scene.deployment(&waiting).unwrap();
@@ -133,24 +115,14 @@ fn an_ad_hoc_deployment_has_neither_environment_nor_application() {
 fn shown(scene: &Scene, filter: &[&str]) -> Vec<String> {
     let json = scene.ok(&[&["list", "--format", "json"], filter].concat());
     let list: Value = serde_json::from_str(&json).unwrap();
-    let mut owners: Vec<String> = list["deployments"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|d| text(&d["owner"]))
-        .collect();
+    let mut owners: Vec<String> =
+        list["deployments"].as_array().unwrap().iter().map(|d| text(&d["owner"])).collect();
     owners.sort();
     let table = scene.run(&[&["list"], filter].concat());
     assert_eq!(table.code, 0);
     assert_eq!(table.out.is_empty(), owners.is_empty(), "{filter:?}: {table:?}");
-    for owner in [
-        "o-shop", "o-blog", "o-test", "o-name", "o-wait", "o-pause", "o-dead",
-    ] {
-        assert_eq!(
-            table.out.contains(owner),
-            owners.iter().any(|o| o == owner),
-            "{filter:?}: {table:?}"
-        );
+    for owner in ["o-shop", "o-blog", "o-test", "o-name", "o-wait", "o-pause", "o-dead"] {
+        assert_eq!(table.out.contains(owner), owners.iter().any(|o| o == owner), "{filter:?}: {table:?}");
     }
     owners
 }
@@ -163,10 +135,7 @@ fn filters_narrow_the_list() {
     scene.hold(&["-e", "test", "-a", "shop", "--owner", "o-test"]);
     scene.hold(&["-l", "x", "--owner", "o-name"]);
     scene.hold(&["-l", "y", "--owner", "o-dead", "--ttl", "20ms"]);
-    scene.fails(
-        75,
-        &["acquire", "-e", "prod", "--exclusive", "--owner", "o-pause"],
-    );
+    scene.fails(75, &["acquire", "-e", "prod", "--exclusive", "--owner", "o-pause"]);
     let waiter = scene.start(&["acquire", "-l", "x", "--wait", "--owner", "o-wait"]);
     scene.until("waiting", 1);
     eventually("the ttl passes", || shown(&scene, &["--stale"]) == ["o-dead"]);
@@ -181,10 +150,7 @@ fn filters_narrow_the_list() {
         (&["--lock", "environment:test"], &["o-test"]),
         (&["--owner", "o-blog"], &["o-blog"]),
         (&["--owner", "nobody"], &[]),
-        (
-            &["--state", "held"],
-            &["o-blog", "o-dead", "o-name", "o-shop", "o-test"],
-        ),
+        (&["--state", "held"], &["o-blog", "o-dead", "o-name", "o-shop", "o-test"]),
         (&["--state", "waiting"], &["o-wait"]),
         (&["--state", "paused"], &["o-pause"]),
         (&["--state", "waiting", "--env", "prod"], &[]),
@@ -198,38 +164,17 @@ fn filters_narrow_the_list() {
 #[test]
 fn the_table_has_a_row_for_each_lock_or_for_each_deployment() {
     let scene = Scene::with_topology(TOPOLOGY);
-    let id = scene.hold(&[
-        "-e",
-        "prod",
-        "--reason",
-        "monthly",
-        "--url",
-        "https://ci/7",
-        "--owner",
-        "ann",
-    ]);
+    let id = scene.hold(&["-e", "prod", "--reason", "monthly", "--url", "https://ci/7", "--owner", "ann"]);
     let rows = |args: &[&str]| {
         let table = scene.ok(&[&["list"], args].concat());
-        table
-            .lines()
-            .filter(|l| l.contains(&id))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        table.lines().filter(|l| l.contains(&id)).map(str::to_owned).collect::<Vec<_>>()
     };
     for by_lock in [rows(&[]), rows(&["--by", "lock"])] {
         assert_eq!(by_lock.len(), 3, "environment and two containers: {by_lock:?}");
     }
     let by_deployment = rows(&["--by", "deployment"]);
     assert_eq!(by_deployment.len(), 1, "{by_deployment:?}");
-    for part in [
-        "held",
-        "prod",
-        "ann",
-        "monthly",
-        "https://ci/7",
-        "environment:prod",
-        "container:web-2",
-    ] {
+    for part in ["held", "prod", "ann", "monthly", "https://ci/7", "environment:prod", "container:web-2"] {
         assert!(by_deployment[0].contains(part), "{part}: {}", by_deployment[0]);
     }
 }
@@ -242,10 +187,7 @@ fn the_table_shows_waiters_with_place_and_for_whom() {
     let waiting = text(&scene.until("waiting", 1)[0]["id"]);
     for by in ["lock", "deployment"] {
         let table = scene.ok(&["list", "--by", by]);
-        let row = table
-            .lines()
-            .find(|l| l.contains(&waiting) && l.contains("waiting"))
-            .unwrap();
+        let row = table.lines().find(|l| l.contains(&waiting) && l.contains("waiting")).unwrap();
         for part in ["1", held.as_str(), "second"] {
             assert!(row.contains(part), "{part}: {row}");
         }
@@ -257,21 +199,13 @@ fn the_table_shows_waiters_with_place_and_for_whom() {
 fn without_a_terminal_there_are_no_colours_unless_asked_for() {
     let scene = Scene::new();
     scene.hold(&["-l", "x"]);
-    for plain in [
-        &["list"][..],
-        &["list", "--color", "never"],
-        &["--color", "auto", "list"],
-    ] {
+    for plain in [&["list"][..], &["list", "--color", "never"], &["--color", "auto", "list"]] {
         assert!(!scene.ok(plain).contains('\u{1b}'));
     }
     assert!(scene.ok(&["list", "--color", "always"]).contains('\u{1b}'));
     let said = done(scene.command(&["list"]).env("NO_COLOR", "1"));
     assert!(!said.out.contains('\u{1b}'));
-    assert!(
-        !scene
-            .ok(&["list", "--color", "always", "--format", "json"])
-            .contains('\u{1b}')
-    );
+    assert!(!scene.ok(&["list", "--color", "always", "--format", "json"]).contains('\u{1b}'));
 }
 
 #[test]
@@ -293,10 +227,7 @@ fn a_reader_that_is_gone_is_no_panic() {
         assert!(!said.err.contains("panicked"), "{args:?}: {said:?}");
         assert_ne!(said.code, 101, "{args:?}");
     }
-    let said = scene.shell(
-        "sh",
-        "deploylock list | true; deploylock list 2>/dev/full >/dev/full",
-    );
+    let said = scene.shell("sh", "deploylock list | true; deploylock list 2>/dev/full >/dev/full");
     assert!(!said.err.contains("panicked"), "{said:?}");
 }
 
@@ -304,13 +235,8 @@ fn a_reader_that_is_gone_is_no_panic() {
 fn unreadable(scene: &Scene) -> String {
     let id = scene.hold(&["-l", "x"]);
     let folder = scene.locks().join("deployments");
-    let states = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|state| state.unwrap().path());
-    let record = states
-        .map(|state| state.join(&id))
-        .find(|path| path.exists())
-        .unwrap();
+    let states = std::fs::read_dir(folder).unwrap().map(|state| state.unwrap().path());
+    let record = states.map(|state| state.join(&id)).find(|path| path.exists()).unwrap();
     std::fs::write(record, "this is no record\n").unwrap();
     id
 }
@@ -321,16 +247,8 @@ fn an_unreadable_record_is_listed_with_a_warning() {
     let id = unreadable(&scene);
     let said = scene.run(&["list"]);
     assert_eq!(said.code, 0);
-    assert!(
-        said.err.contains("warning") && said.err.contains(&id),
-        "{}",
-        said.err
-    );
-    assert!(
-        said.out.contains(&id) && said.out.contains("unreadable"),
-        "{}",
-        said.out
-    );
+    assert!(said.err.contains("warning") && said.err.contains(&id), "{}", said.err);
+    assert!(said.out.contains(&id) && said.out.contains("unreadable"), "{}", said.out);
     let d = scene.deployment(&id).unwrap();
     assert_eq!(d["state"], "unreadable");
     let path = text(&d["path"]);
@@ -346,10 +264,7 @@ fn an_unreadable_record_is_an_error_of_check_and_still_blocks() {
     let id = unreadable(&scene);
     let said = scene.fails(1, &["check"]);
     assert!((said.out + &said.err).contains(&id));
-    for args in [
-        &["acquire", "-n", "-l", "x"][..],
-        &["acquire", "-w", "50ms", "-l", "x"],
-    ] {
+    for args in [&["acquire", "-n", "-l", "x"][..], &["acquire", "-w", "50ms", "-l", "x"]] {
         let said = scene.run(args);
         assert!([1, 75].contains(&said.code), "{said:?}");
         assert_eq!(said.out, "");

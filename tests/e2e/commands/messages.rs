@@ -6,16 +6,13 @@ use crate::steps::done;
 /// The commands a message suggests, each as a shell would get it.
 fn suggested(said: &Said) -> Vec<String> {
     let lines = said.err.lines().skip(1);
-    lines
-        .filter_map(|l| l.find("deploylock ").map(|at| l[at..].to_owned()))
-        .collect()
+    lines.filter_map(|l| l.find("deploylock ").map(|at| l[at..].to_owned())).collect()
 }
 
 fn suggestion(said: &Said, word: &str) -> String {
     let mut all = suggested(said).into_iter();
     let word = format!(" {word}");
-    all.find(|c| c.contains(&word))
-        .unwrap_or_else(|| panic!("no{word}: {}", said.err))
+    all.find(|c| c.contains(&word)).unwrap_or_else(|| panic!("no{word}: {}", said.err))
 }
 
 #[test]
@@ -47,9 +44,7 @@ fn a_conflict_names_lock_holder_reason_and_age() {
         for part in ["environment:prod", "ann", "quarter end", id.as_str()] {
             assert!(first.contains(part), "the first line says {part}: {}", said.err);
         }
-        let age = first
-            .split_once("for ")
-            .map(|(_, age)| age.chars().next().unwrap());
+        let age = first.split_once("for ").map(|(_, age)| age.chars().next().unwrap());
         assert!(age.is_some_and(|c| c.is_ascii_digit()), "its age: {first}");
         for part in ["shop", "2.1", "https://ci.example/7"] {
             assert!(said.err.contains(part), "{part}: {}", said.err);
@@ -68,20 +63,11 @@ fn the_suggested_commands_work_as_they_stand() {
             let mut command = scene.command(&[&["--lock-dir", dir], args].concat());
             done(command.env_remove("DEPLOYLOCK_DIR"))
         };
-        let id = at(&["acquire", "-l", "it's a name", "-l", "other"])
-            .out
-            .trim()
-            .to_owned();
+        let id = at(&["acquire", "-l", "it's a name", "-l", "other"]).out.trim().to_owned();
         let said = at(&["acquire", "-n", "-l", "it's a name"]);
         assert_eq!(said.code, 75, "{said:?}");
-        let shell = |command: &str| {
-            done(
-                scene
-                    .program("sh")
-                    .args(["-c", command])
-                    .env_remove("DEPLOYLOCK_DIR"),
-            )
-        };
+        let shell =
+            |command: &str| done(scene.program("sh").args(["-c", command]).env_remove("DEPLOYLOCK_DIR"));
         let show = shell(&suggestion(&said, "list"));
         assert_eq!(show.code, 0, "{show:?}");
         assert!(show.out.contains(&id), "{show:?}");
@@ -102,10 +88,7 @@ fn a_lock_directory_from_the_variable_is_named_too() {
     let dir = scene.locks().display().to_string();
     for word in ["list", "wait", "clear"] {
         let command = suggestion(&said, word);
-        assert!(
-            command.contains("--lock-dir") && command.contains(&dir),
-            "{command}"
-        );
+        assert!(command.contains("--lock-dir") && command.contains(&dir), "{command}");
     }
 }
 
@@ -118,10 +101,7 @@ fn what_was_the_default_is_not_repeated() {
     let said = here(&["acquire", "-n", "-e", "prod"]);
     assert_eq!(said.code, 75);
     for command in suggested(&said) {
-        assert!(
-            !command.contains("--lock-dir") && !command.contains("--config"),
-            "{command}"
-        );
+        assert!(!command.contains("--lock-dir") && !command.contains("--config"), "{command}");
     }
 }
 
@@ -134,23 +114,13 @@ fn a_topology_that_was_named_is_named_in_the_suggestions() {
     )
     .unwrap();
     let here = |args: &[&str]| done(scene.command(args).env_remove("DEPLOYLOCK_DIR"));
-    let id = here(&["acquire", "--config", "other.toml", "-e", "prod"])
-        .out
-        .trim()
-        .to_owned();
+    let id = here(&["acquire", "--config", "other.toml", "-e", "prod"]).out.trim().to_owned();
     let said = here(&["acquire", "--config", "other.toml", "-e", "prod"]);
     assert_eq!(said.code, 75);
     for word in ["list", "wait", "clear", "acquire --resume"] {
         assert!(suggestion(&said, word).contains("--config"), "{}", said.err);
     }
-    let shell = |command: &str| {
-        done(
-            scene
-                .program("sh")
-                .args(["-c", command])
-                .env_remove("DEPLOYLOCK_DIR"),
-        )
-    };
+    let shell = |command: &str| done(scene.program("sh").args(["-c", command]).env_remove("DEPLOYLOCK_DIR"));
     assert!(shell(&suggestion(&said, "list")).out.contains(&id));
     assert_eq!(shell(&format!("{} --yes", suggestion(&said, "clear"))).code, 0);
     let resumed = shell(&suggestion(&said, "acquire --resume"));
@@ -163,9 +133,7 @@ fn the_suggested_wait_is_for_the_same_target() {
         "[environments.prod]\ncontainers = [\"a\", \"b\"]\n[containers.a]\nallow_concurrent_deployments = false\n[applications.shop]\n",
     );
     scene.hold(&["-e", "prod", "-c", "a", "-l", "s", "--shared"]);
-    let said = scene.refused(&[
-        "-e", "prod", "-a", "shop", "-c", "a", "-c", "b", "-l", "s", "--slots", "3",
-    ]);
+    let said = scene.refused(&["-e", "prod", "-a", "shop", "-c", "a", "-c", "b", "-l", "s", "--slots", "3"]);
     let wait = suggestion(&said, "wait");
     for part in ["prod", "shop", "=a", "=b", "=s", "--slots"] {
         assert!(wait.contains(part), "{part}: {wait}");
@@ -186,11 +154,33 @@ fn the_suggested_wait_of_a_resumed_deployment_is_for_the_same_target() {
     let said = scene.fails(75, &["acquire", "--resume", &id]);
     assert!(said.err.contains("name:x"), "{}", said.err);
     let wait = suggestion(&said, "wait");
-    assert_eq!(
-        scene.shell("sh", &format!("{wait} -n")).code,
-        75,
-        "{wait} does not wait for name:x"
-    );
+    assert_eq!(scene.shell("sh", &format!("{wait} -n")).code, 75, "{wait} does not wait for name:x");
+}
+
+#[test]
+fn every_suggestion_of_a_wait_for_a_deployment_works_too() {
+    let scene = Scene::new();
+    scene.hold(&["-l", "x"]);
+    let waiter = scene.start(&["acquire", "-l", "x", "--wait"]);
+    let id = scene.until("waiting", 1)[0]["id"].as_str().unwrap().to_owned();
+    let said = scene.fails(75, &["wait", &id, "-n"]);
+    let wait = suggestion(&said, "wait");
+    assert_eq!(scene.shell("sh", &format!("{wait} -n")).code, 75, "`{wait}` says what to wait for");
+    drop(waiter);
+}
+
+#[test]
+fn an_error_gives_its_cause_once() {
+    let scene = Scene::new();
+    std::fs::write(scene.path("file"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", scene.path("dangling")).unwrap();
+    for dir in ["file", "dangling", "/proc/nowhere"] {
+        let said = scene.fails(1, &["--lock-dir", dir, "acquire", "-l", "x"]);
+        let causes: Vec<&str> = said.err.trim().split(": ").collect();
+        let mut once = causes.clone();
+        once.dedup();
+        assert_eq!(causes, once, "{}", said.err);
+    }
 }
 
 /// Text with everything that could harm a terminal or a table.
@@ -205,11 +195,7 @@ fn harmless(text: &str) {
 fn what_others_wrote_is_sanitised_in_tables_and_messages() {
     let scene = Scene::new();
     let id = scene.hold(&["-l", "x", "--reason", EVIL, "--owner", EVIL, "--url", EVIL]);
-    for args in [
-        &["list"][..],
-        &["list", "--by", "deployment"],
-        &["plan", "-l", "x"],
-    ] {
+    for args in [&["list"][..], &["list", "--by", "deployment"], &["plan", "-l", "x"]] {
         let out = scene.ok(args);
         harmless(&out);
         assert_eq!(out.lines().count(), 2, "a head and one row: {out}");
@@ -217,14 +203,7 @@ fn what_others_wrote_is_sanitised_in_tables_and_messages() {
     }
     let refused = scene.refused(&["-l", "x"]);
     harmless(&refused.err);
-    assert!(
-        !refused
-            .err
-            .lines()
-            .any(|l| l.trim_start().starts_with("name:forged")),
-        "{}",
-        refused.err
-    );
+    assert!(!refused.err.lines().any(|l| l.trim_start().starts_with("name:forged")), "{}", refused.err);
     harmless(&scene.fails(1, &["clear", &id]).err);
     let waits = scene.start(&["run", "-l", "x", "-w", "50ms", "--", "true"]).end();
     harmless(&waits.err);
@@ -239,11 +218,7 @@ fn the_json_keeps_what_was_written() {
     let id = scene.hold(&["-l", "x", "--reason", EVIL]);
     assert_eq!(scene.deployment(&id).unwrap()["reason"], EVIL);
     let raw = scene.run(&["list", "--format", "json"]).out;
-    assert!(
-        !raw.trim_end()
-            .contains(|c: char| c.is_ascii_control() && c != '\u{7f}'),
-        "{raw:?}"
-    );
+    assert!(!raw.trim_end().contains(|c: char| c.is_ascii_control() && c != '\u{7f}'), "{raw:?}");
     assert_eq!(raw.matches('\n').count(), 1, "one object, one line");
 }
 

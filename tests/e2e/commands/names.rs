@@ -61,13 +61,7 @@ fn hostile() -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    names.extend([
-        "x".repeat(200),
-        "/".repeat(200),
-        "é".repeat(100),
-        "%".repeat(200),
-        ".".repeat(200),
-    ]);
+    names.extend(["x".repeat(200), "/".repeat(200), "é".repeat(100), "%".repeat(200), ".".repeat(200)]);
     names
 }
 
@@ -83,25 +77,12 @@ fn each_hostile_name_is_a_lock_of_its_own() {
         assert!(said.err.contains("held by"), "{name:?}: {}", said.err);
     }
     let list = scene.list();
-    let locks: BTreeSet<String> = list["locks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|l| text(&l["lock"]))
-        .collect();
-    assert_eq!(
-        locks,
-        names.iter().map(|n| format!("name:{n}")).collect(),
-        "none is another's"
-    );
-    let entries: Vec<_> = std::fs::read_dir(scene.root())
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
+    let locks: BTreeSet<String> =
+        list["locks"].as_array().unwrap().iter().map(|l| text(&l["lock"])).collect();
+    assert_eq!(locks, names.iter().map(|n| format!("name:{n}")).collect(), "none is another's");
+    let entries: Vec<_> = std::fs::read_dir(scene.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(entries, ["locks"], "nothing is written outside");
-    let release: Vec<&str> = std::iter::once("release")
-        .chain(ids.iter().map(String::as_str))
-        .collect();
+    let release: Vec<&str> = std::iter::once("release").chain(ids.iter().map(String::as_str)).collect();
     scene.ok(&release);
     assert_eq!(scene.list(), serde_json::json!({"locks": [], "deployments": []}));
 }
@@ -113,7 +94,7 @@ fn hostile_names_can_be_held_together_listed_and_cleared() {
     let all: Vec<&str> = options.iter().map(String::as_str).collect();
     let id = scene.hold(&all);
     for option in &all {
-        assert_eq!(scene.run(&["list", option]).out.contains(&id), true, "{option}");
+        assert!(scene.run(&["list", option]).out.contains(&id), "{option}");
     }
     let said = scene.run(&["run", "-n", all[0], "--", "true"]);
     assert_eq!(said.code, 75);
@@ -125,10 +106,7 @@ fn hostile_names_can_be_held_together_listed_and_cleared() {
 fn one_name_twice_is_one_lock() {
     let scene = Scene::new();
     let id = scene.hold(&["-l", "x", "-l", "x"]);
-    assert_eq!(
-        scene.deployment(&id).unwrap()["locks"].as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(scene.deployment(&id).unwrap()["locks"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -160,15 +138,7 @@ fn an_application_may_have_any_name_of_1_to_200_bytes_without_control_characters
 #[test]
 fn a_wrapped_command_gets_a_name_with_spaces_whole() {
     let scene = Scene::new();
-    let said = scene.run(&[
-        "run",
-        "-l",
-        "$(touch ran)",
-        "--",
-        "sh",
-        "-c",
-        "printf %s \"$DEPLOYLOCK_LOCKS\"",
-    ]);
+    let said = scene.run(&["run", "-l", "$(touch ran)", "--", "sh", "-c", "printf %s \"$DEPLOYLOCK_LOCKS\""]);
     assert_eq!(said.out, "name:$(touch ran)");
     assert!(!scene.path("ran").exists());
 }

@@ -16,9 +16,7 @@ allow_concurrent_deployments = false
 
 /// The line of the table for this lock.
 fn row(plan: &str, lock: &str) -> String {
-    let row = plan
-        .lines()
-        .find(|l| l.split_whitespace().any(|word| word == lock));
+    let row = plan.lines().find(|l| l.split_whitespace().any(|word| word == lock));
     row.unwrap_or_else(|| panic!("no {lock} in:\n{plan}")).to_owned()
 }
 
@@ -64,11 +62,7 @@ fn plan_takes_nothing() {
     let before = std::fs::read_dir(scene.root()).unwrap().count();
     scene.ok(&["plan", "-e", "prod"]);
     scene.ok(&["plan", "-l", "x", "--format", "json"]);
-    assert_eq!(
-        std::fs::read_dir(scene.root()).unwrap().count(),
-        before,
-        "not even a lock directory"
-    );
+    assert_eq!(std::fs::read_dir(scene.root()).unwrap().count(), before, "not even a lock directory");
     let id = scene.hold(&["-l", "x"]);
     let list = scene.list();
     scene.ok(&["plan", "-l", "x", "-e", "prod"]);
@@ -80,17 +74,7 @@ fn plan_takes_nothing() {
 fn plan_as_json_uses_the_names_of_list() {
     let scene = Scene::with_topology(TOPOLOGY);
     let id = scene.hold(&["-e", "prod", "-c", "web-1"]);
-    let text_of = scene.ok(&[
-        "plan",
-        "-e",
-        "prod",
-        "-a",
-        "shop",
-        "--app-version",
-        "3",
-        "--format",
-        "json",
-    ]);
+    let text_of = scene.ok(&["plan", "-e", "prod", "-a", "shop", "--app-version", "3", "--format", "json"]);
     let plan: serde_json::Value = serde_json::from_str(&text_of).unwrap();
     assert_eq!(
         locks_of(&plan),
@@ -102,12 +86,9 @@ fn plan_as_json_uses_the_names_of_list() {
             "environment:prod exclusive"
         ]
     );
-    for (field, value) in [
-        ("environment", "prod"),
-        ("application", "shop"),
-        ("version", "3"),
-        ("operation", "deploy"),
-    ] {
+    for (field, value) in
+        [("environment", "prod"), ("application", "shop"), ("version", "3"), ("operation", "deploy")]
+    {
         assert_eq!(plan[field], value);
     }
     assert_eq!(plan["containers"], serde_json::json!(["web-1", "web-2"]));

@@ -11,13 +11,7 @@ const PROD: &str = "[environments.prod]\ncontainers = [\"web-1\", \"web-2\"]\n[a
 #[test]
 fn acquire_prints_the_id_and_nothing_else() {
     let scene = Scene::new();
-    for more in [
-        &[][..],
-        &["-v"],
-        &["-q"],
-        &["--wait"],
-        &["--ttl", "1h", "--reason", "r"],
-    ] {
+    for more in [&[][..], &["-v"], &["-q"], &["--wait"], &["--ttl", "1h", "--reason", "r"]] {
         let said = scene.run(&[&["acquire", "-l", "x"], more].concat());
         assert_eq!(said.code, 0, "{said:?}");
         let id = said.out.strip_suffix('\n').expect("one line");
@@ -80,18 +74,11 @@ fn release_takes_the_id_of_its_environment_by_default() {
 #[test]
 fn release_takes_several_ids() {
     let scene = Scene::new();
-    let ids = [
-        scene.hold(&["-l", "x"]),
-        scene.hold(&["-l", "y"]),
-        scene.hold(&["-l", "z"]),
-    ];
+    let ids = [scene.hold(&["-l", "x"]), scene.hold(&["-l", "y"]), scene.hold(&["-l", "z"])];
     scene.ok(&["release", &ids[0], &ids[1]]);
     assert_eq!(scene.in_state("held").len(), 1);
     scene.fails(3, &["release", &ids[0], &ids[2]]);
-    assert!(
-        scene.in_state("held").is_empty(),
-        "one that is gone does not keep the others"
-    );
+    assert!(scene.in_state("held").is_empty(), "one that is gone does not keep the others");
 }
 
 #[test]
@@ -104,11 +91,7 @@ fn release_of_what_is_not_there_is_3_and_changes_nothing() {
         let said = scene.fails(3, &["release", &wrong]);
         assert_ne!(said.err, "");
     }
-    assert_ne!(
-        scene.run(&["release", number]).code,
-        0,
-        "a part of an id releases nothing"
-    );
+    assert_ne!(scene.run(&["release", number]).code, 0, "a part of an id releases nothing");
     assert_eq!(scene.list(), before);
     scene.ok(&["release", &id]);
     scene.fails(3, &["release", &id]);
@@ -140,9 +123,7 @@ fn release_after_it_was_cleared_and_taken_by_another_is_3_and_changes_nothing() 
 /// Takes a lock whose time to live is over.
 fn expired(scene: &Scene) -> String {
     let id = scene.hold(&["-l", "x", "--ttl", "20ms"]);
-    eventually("the time to live passes", || {
-        !scene.deployment(&id).unwrap()["stale"].is_null()
-    });
+    eventually("the time to live passes", || !scene.deployment(&id).unwrap()["stale"].is_null());
     id
 }
 
@@ -189,15 +170,9 @@ fn renew_starts_the_ttl_again_or_sets_a_new_one() {
     scene.ok(&["renew", "--ttl", "2h", &id]);
     let later = expires();
     assert!(later > first && later[..13] != first[..13], "{first} {later}");
-    let said = done(
-        scene
-            .command(&["renew", "--ttl", "30ms"])
-            .env("DEPLOYLOCK_ID", &id),
-    );
+    let said = done(scene.command(&["renew", "--ttl", "30ms"]).env("DEPLOYLOCK_ID", &id));
     assert_eq!(said.code, 0, "{said:?}");
-    eventually("the shortened ttl passes", || {
-        !scene.deployment(&id).unwrap()["stale"].is_null()
-    });
+    eventually("the shortened ttl passes", || !scene.deployment(&id).unwrap()["stale"].is_null());
     scene.fails(3, &["renew", "1-aaaaaa"]);
 }
 
@@ -206,11 +181,7 @@ fn renew_gives_a_ttl_to_what_had_none() {
     let scene = Scene::new();
     let id = scene.hold(&["-l", "x"]);
     assert!(scene.deployment(&id).unwrap()["expires"].is_null());
-    assert_ne!(
-        scene.run(&["renew", &id]).code,
-        0,
-        "there is nothing to start again"
-    );
+    assert_ne!(scene.run(&["renew", &id]).code, 0, "there is nothing to start again");
     scene.ok(&["renew", &id, "--ttl", "90"]);
     assert!(!scene.deployment(&id).unwrap()["expires"].is_null());
 }
@@ -218,12 +189,7 @@ fn renew_gives_a_ttl_to_what_had_none() {
 #[test]
 fn a_ttl_of_zero_and_zero_slots_are_errors() {
     let scene = Scene::new();
-    for wrong in [
-        &["--ttl", "0"][..],
-        &["--ttl", "0s"],
-        &["--ttl", "soon"],
-        &["--slots", "0"],
-    ] {
+    for wrong in [&["--ttl", "0"][..], &["--ttl", "0s"], &["--ttl", "soon"], &["--slots", "0"]] {
         scene.fails(2, &[&["acquire", "-l", "x"], wrong].concat());
         scene.fails(2, &[&["run", "-l", "x"], wrong, &["--", "true"]].concat());
     }
@@ -307,10 +273,7 @@ fn an_operation_changes_no_lock() {
 /// What a command printed by `env` was told by deploylock.
 fn variables(said: &Said) -> BTreeMap<String, String> {
     assert_eq!(said.code, 0, "{said:?}");
-    let lines = said
-        .out
-        .lines()
-        .filter_map(|l| l.strip_prefix("DEPLOYLOCK_")?.split_once('='));
+    let lines = said.out.lines().filter_map(|l| l.strip_prefix("DEPLOYLOCK_")?.split_once('='));
     let mut found: BTreeMap<String, String> = lines.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     found.remove("DIR");
     found
@@ -354,55 +317,27 @@ fn a_wrapped_command_is_told_everything() {
     );
     let first: u64 = told["TOKEN"].parse().unwrap();
     let later = variables(&scene.run(&["run", "-l", "x", "--", "env"]));
-    assert!(
-        later["TOKEN"].parse::<u64>().unwrap() > first,
-        "of two grants the later has the larger"
-    );
+    assert!(later["TOKEN"].parse::<u64>().unwrap() > first, "of two grants the later has the larger");
     assert_ne!(told["ID"], later["ID"]);
-    assert_eq!(
-        later.keys().collect::<Vec<_>>(),
-        ["ID", "LOCKS", "TOKEN"],
-        "what does not apply is not set"
-    );
+    assert_eq!(later.keys().collect::<Vec<_>>(), ["ID", "LOCKS", "TOKEN"], "what does not apply is not set");
 }
 
 #[test]
 fn a_nested_run_clears_what_the_outer_one_said() {
     let scene = Scene::with_topology(PROD);
     let nested = "deploylock run -l y -- env; echo \"OUTER=$DEPLOYLOCK_ID\"";
-    let said = scene.run(&[
-        "run",
-        "-e",
-        "prod",
-        "-a",
-        "shop",
-        "--app-version",
-        "2.1",
-        "--",
-        "sh",
-        "-c",
-        nested,
-    ]);
+    let said =
+        scene.run(&["run", "-e", "prod", "-a", "shop", "--app-version", "2.1", "--", "sh", "-c", nested]);
     let told = variables(&said);
     assert_eq!(told.keys().collect::<Vec<_>>(), ["ID", "LOCKS", "TOKEN"]);
     assert_eq!(told["LOCKS"], "name:y");
-    assert!(
-        !said.out.contains(&format!("OUTER={}\n", told["ID"])),
-        "it has an id of its own"
-    );
+    assert!(!said.out.contains(&format!("OUTER={}\n", told["ID"])), "it has an id of its own");
 }
 
 #[test]
 fn a_version_that_an_outer_caller_set_does_not_reach_the_command() {
     let scene = Scene::new();
     let mut command = scene.command(&["run", "-l", "x", "--", "env"]);
-    let said = done(
-        command
-            .env("DEPLOYLOCK_VERSION", "7")
-            .env("DEPLOYLOCK_APP", "old"),
-    );
-    assert_eq!(
-        variables(&said).keys().collect::<Vec<_>>(),
-        ["ID", "LOCKS", "TOKEN"]
-    );
+    let said = done(command.env("DEPLOYLOCK_VERSION", "7").env("DEPLOYLOCK_APP", "old"));
+    assert_eq!(variables(&said).keys().collect::<Vec<_>>(), ["ID", "LOCKS", "TOKEN"]);
 }

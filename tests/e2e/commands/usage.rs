@@ -8,19 +8,11 @@ const TOPOLOGY: &str = "[environments.production]\ncontainers = [\"web-1\", \"we
 /// Every command that takes a target.
 fn everywhere(scene: &Scene, target: &[&str], says: &[&str]) {
     for command in ["acquire", "run", "wait", "plan"] {
-        let tail: &[&str] = if command == "run" {
-            &["--", "touch", "ran"]
-        } else {
-            &[]
-        };
+        let tail: &[&str] = if command == "run" { &["--", "touch", "ran"] } else { &[] };
         let said = scene.fails(2, &[&[command], target, tail].concat());
         assert_eq!(said.out, "", "{command} {target:?}");
         for part in says {
-            assert!(
-                said.err.contains(part),
-                "{command} {target:?}, {part}: {}",
-                said.err
-            );
+            assert!(said.err.contains(part), "{command} {target:?}, {part}: {}", said.err);
         }
     }
     assert!(!scene.path("ran").exists());
@@ -36,11 +28,7 @@ fn an_undeclared_name_is_refused_with_the_file_and_the_closest_name() {
         (&["-e", "Production"], "Production", "production"),
         (&["-e", "staging", "-a", "shpo"], "shpo", "shop"),
         (&["-e", "production", "-c", "web-3"], "web-3", "web-"),
-        (
-            &["-e", "production", "-c", "web-1", "-c", "wbe-2"],
-            "wbe-2",
-            "web-2",
-        ),
+        (&["-e", "production", "-c", "web-1", "-c", "wbe-2"], "wbe-2", "web-2"),
     ] {
         everywhere(&scene, target, &[wrong, closest, &file]);
     }
@@ -49,16 +37,8 @@ fn an_undeclared_name_is_refused_with_the_file_and_the_closest_name() {
 #[test]
 fn a_container_outside_the_environment_is_refused() {
     let scene = Scene::with_topology(TOPOLOGY);
-    everywhere(
-        &scene,
-        &["-e", "production", "-c", "stage-1"],
-        &["stage-1", "production", "deploylock.toml"],
-    );
-    everywhere(
-        &scene,
-        &["-e", "production", "-c", "cell-a"],
-        &["cell-a", "production"],
-    );
+    everywhere(&scene, &["-e", "production", "-c", "stage-1"], &["stage-1", "production", "deploylock.toml"]);
+    everywhere(&scene, &["-e", "production", "-c", "cell-a"], &["cell-a", "production"]);
 }
 
 #[test]
@@ -68,12 +48,7 @@ fn an_environment_without_a_topology_says_where_one_was_looked_for() {
     everywhere(
         &scene,
         &["-e", "prod"],
-        &[
-            "prod",
-            &here,
-            "/etc/deploylock/deploylock.toml",
-            ".config/deploylock",
-        ],
+        &["prod", &here, "/etc/deploylock/deploylock.toml", ".config/deploylock"],
     );
 }
 
@@ -98,23 +73,11 @@ fn nothing_to_lock_is_an_error() {
 fn names_that_cannot_be_are_refused() {
     let scene = Scene::new();
     let long = "x".repeat(201);
-    for name in [
-        long.as_str(),
-        &"é".repeat(101),
-        "a\nb",
-        "a\tb",
-        "\u{1b}[31m",
-        "\u{7f}",
-        "a\u{9b}b",
-    ] {
+    for name in [long.as_str(), &"é".repeat(101), "a\nb", "a\tb", "\u{1b}[31m", "\u{7f}", "a\u{9b}b"] {
         everywhere(&scene, &["-l", name], &[]);
     }
     let said = scene.run(&["acquire", "-l", "\u{1b}[31mred"]);
-    assert!(
-        !said.err.contains('\u{1b}'),
-        "a name in a message is harmless: {:?}",
-        said.err
-    );
+    assert!(!said.err.contains('\u{1b}'), "a name in a message is harmless: {:?}", said.err);
 }
 
 #[test]
