@@ -42,7 +42,7 @@ impl Exec for Acquire {
         match outcome {
             Outcome::Granted(grant) => {
                 line.granted(grant.waited);
-                report(&store, grant)
+                report(&store, *grant)
             }
             other => {
                 line.clear();

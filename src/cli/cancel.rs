@@ -37,10 +37,10 @@ impl Exec for Cancel {
 
 fn asked(d: &Deployment, quiet: bool) {
     // Where the wrapper was killed, nobody else passes it on.
-    if let Some(pid) = orphaned_command(d).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-        if let Err(e) = kill_process(pid, Signal::TERM) {
-            complain(&format!("cannot end its command: {e}"));
-        }
+    if let Some(pid) = orphaned_command(d).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        && let Err(e) = kill_process(pid, Signal::TERM)
+    {
+        complain(&format!("cannot end its command: {e}"));
     }
     if !quiet {
         complain(&format!("{} was asked to end; its locks go when its command has ended", d.id));

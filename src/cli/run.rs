@@ -49,7 +49,7 @@ impl Exec for Run {
         match outcome {
             Outcome::Granted(grant) => {
                 line.granted(grant.waited);
-                self.under_locks(context, &store, grant, plan.retry_interval, signals)
+                self.under_locks(context, &store, *grant, plan.retry_interval, signals)
             }
             other => {
                 line.clear();

@@ -96,7 +96,7 @@ pub struct Conflict {
 #[must_use]
 pub enum Outcome {
     /// The locks are held.
-    Granted(Grant),
+    Granted(Box<Grant>),
     /// They are not: nobody waited, or the wait ran out, or it is paused.
     Conflict(Conflict),
     /// The wait could never have ended.
@@ -135,7 +135,7 @@ pub fn acquire(
 
 enum First {
     Done(Outcome),
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
 }
 
 struct Waiting {
@@ -175,7 +175,11 @@ fn first_try<'s>(
         granted_now(&mut deployment, txn);
         let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
         events::log(txn, What::Acquired, &deployment, Aside::default());
-        return Ok(First::Done(Outcome::Granted(Grant { deployment, lease, waited: Duration::ZERO })));
+        return Ok(First::Done(Outcome::Granted(Box::new(Grant {
+            deployment,
+            lease,
+            waited: Duration::ZERO,
+        }))));
     }
     let Some(bound) = bound(patience, &found.blocks) else {
         return conflict_now(txn, draft, patience, ancestors, found.blocks).map(First::Done);
@@ -196,7 +200,7 @@ fn first_try<'s>(
     };
     // Whether it could ever end was asked above, under the same guard.
     let _ = arm(txn, &mut waiting, sleeper.as_mut(), progress)?;
-    Ok(First::Waiting(waiting))
+    Ok(First::Waiting(Box::new(waiting)))
 }
 
 /// How long to wait: not at all, for ever (`Some(None)`), or this long.
@@ -402,7 +406,7 @@ pub fn in_the_way(txn: &mut dyn Txn, blocks: &[Block]) -> Result<Vec<InTheWay>> 
 struct Waiter<'a, 's> {
     store: &'s dyn Store,
     draft: &'a Draft,
-    waiting: Waiting,
+    waiting: Box<Waiting>,
     sleeper: Box<dyn Sleeper + 's>,
     progress: &'a mut dyn Progress,
     interrupt: &'a mut dyn Interrupt,
@@ -466,7 +470,7 @@ impl Waiter<'_, '_> {
 
     fn granted(self, deployment: Deployment) -> Outcome {
         let waited = clock::since_boot().saturating_sub(self.waiting.began);
-        Outcome::Granted(Grant { deployment, lease: self.waiting.lease, waited })
+        Outcome::Granted(Box::new(Grant { deployment, lease: self.waiting.lease, waited }))
     }
 
     /// Under the guard: granted, still waiting, gone, or, where we give up, withdrawn.

@@ -50,10 +50,10 @@ pub fn ended(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
 /// Writing a waiter's record wakes it.
 fn nudge_nested(txn: &mut dyn Txn) -> Result<()> {
     for stored in txn.all()? {
-        if let Stored::Readable(State::Waiting, d) = &stored {
-            if !d.ancestors.is_empty() {
-                txn.amend(d)?;
-            }
+        if let Stored::Readable(State::Waiting, d) = &stored
+            && !d.ancestors.is_empty()
+        {
+            txn.amend(d)?;
         }
     }
     Ok(())

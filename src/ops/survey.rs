@@ -139,10 +139,10 @@ pub fn assess(
         let found = engine::assess(txn, who, locks)?;
         let mut shown: Vec<Shown> = Vec::new();
         for blocker in found.blocks.iter().flat_map(|b| &b.by) {
-            if !shown.iter().any(|s| *s.stored.id() == blocker.id) {
-                if let Some(stored) = txn.find(&blocker.id)? {
-                    shown.push(show(txn, stored)?);
-                }
+            if !shown.iter().any(|s| *s.stored.id() == blocker.id)
+                && let Some(stored) = txn.find(&blocker.id)?
+            {
+                shown.push(show(txn, stored)?);
             }
         }
         Ok((found, shown))

@@ -37,7 +37,7 @@ pub enum Waited {
 
 enum Look {
     Over(Waited),
-    Not(Queueing),
+    Not(Box<Queueing>),
 }
 
 /// Blocks until what is waited for has come, or for `bound` (`None`: for ever; zero: only looks).
@@ -57,7 +57,7 @@ pub fn wait(
     let until = bound.map(|d| began.saturating_add(d));
     let mut sleeper = store.sleeper(retry)?;
     let mut told: Option<Duration> = None;
-    let mut seen: Option<Queueing> = None;
+    let mut seen: Option<Box<Queueing>> = None;
     loop {
         let known = seen.is_some();
         let look = store::look(store, |txn| look(txn, what, parent, sleeper.as_mut(), known))?;
@@ -162,7 +162,7 @@ fn look_at_locks(
 fn queueing(txn: &mut dyn Txn, id: Option<Id>, blocks: Vec<engine::Block>) -> Result<Look> {
     let first = in_the_way(txn, &blocks)?.into_iter().next();
     let place = 1 + blocks.iter().map(waiters_ahead).max().unwrap_or(0);
-    Ok(Look::Not(Queueing { id, blocks, first, place, waited: Duration::ZERO }))
+    Ok(Look::Not(Box::new(Queueing { id, blocks, first, place, waited: Duration::ZERO })))
 }
 
 fn gave_up(store: &dyn Store, queueing: &Queueing, began: Duration) -> Result<Conflict> {

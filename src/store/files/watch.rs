@@ -78,10 +78,11 @@ impl<'a> FilesSleeper<'a> {
         self.ends.retain(|(p, _)| wanted.contains(p));
         for p in wanted {
             let known = self.ended.contains(&(p.pid, p.start)) || self.ends.iter().any(|(x, _)| *x == p);
-            if !known && p.pid != std::process::id() {
-                if let Some(fd) = process::watch(&p) {
-                    self.ends.push((p, fd));
-                }
+            if !known
+                && p.pid != std::process::id()
+                && let Some(fd) = process::watch(&p)
+            {
+                self.ends.push((p, fd));
             }
         }
     }
@@ -115,11 +116,11 @@ impl Sleeper for FilesSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
         for id in ids {
-            if let Some(stored) = txn.find(id)? {
-                if let Some(d) = stored.deployment() {
-                    paths.push(self.path(stored.state(), d));
-                    watched.push(d.clone());
-                }
+            if let Some(stored) = txn.find(id)?
+                && let Some(d) = stored.deployment()
+            {
+                paths.push(self.path(stored.state(), d));
+                watched.push(d.clone());
             }
         }
         let now = txn.now();

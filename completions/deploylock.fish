@@ -1,0 +1,234 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_deploylock_global_optspecs
+    string join \n config= lock-dir= color= q/quiet v/verbose h/help V/version
+end
+
+function __fish_deploylock_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_deploylock_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_deploylock_using_subcommand
+    set -l cmd (__fish_deploylock_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c deploylock -n "__fish_deploylock_needs_command" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_needs_command" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_needs_command" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_needs_command" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_needs_command" -s V -l version -d 'Print version'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "run" -d 'Who asks, why, and for how long'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "acquire" -d 'Who asks, why, and for how long'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "release" -d 'Give the locks of a deployment back, or withdraw one that waits or is paused'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "renew" -d 'Start a deployment\'s time to live again, or set a new one'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "wait" -d 'What a conflict does'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "list" -d 'The filters; all that are given must fit'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "clear" -d 'The filters; all that are given must fit'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "cancel" -d 'Ask a deployment to end: a waiter gives up, a run\'s command gets SIGTERM'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "plan" -d 'What to lock'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "check" -d 'Check the topology file and the lock directory'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "init" -d 'Write a commented starter deploylock.toml'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s e -l env -d 'The environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l app-version -d 'Its version, for people to read' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l operation -d 'What is done; changes no lock' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l slots -d 'Let this many hold each lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l wait -d 'Wait for ever, or with =DURATION at most that long' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s w -d 'Wait at most this long' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s E -l conflict-exit-code -d 'The exit code where the locks are not acquired [default: 75]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l reason -d 'Why, for people to read' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d 'Who [default: user@host]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l url -d 'The pipeline\'s page' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l shared -d 'Take the locks by name shared'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s n -l no-wait -d 'Do not wait'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s e -l env -d 'The environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l app-version -d 'Its version, for people to read' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l operation -d 'What is done; changes no lock' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l slots -d 'Let this many hold each lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l wait -d 'Wait for ever, or with =DURATION at most that long' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s w -d 'Wait at most this long' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s E -l conflict-exit-code -d 'The exit code where the locks are not acquired [default: 75]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l reason -d 'Why, for people to read' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner -d 'Who [default: user@host]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l url -d 'The pipeline\'s page' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner-pid -d 'Tie the locks to this process: when it ends, they are stale' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l resume -d 'Try a paused deployment again, keeping its id' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l shared -d 'Take the locks by name shared'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s n -l no-wait -d 'Do not wait'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l outcome -d 'How it went, for the history' -r -f -a "done\t''
+failed\t''
+aborted\t''"
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l ttl -d 'The new time to live' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s e -l env -d 'The environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l app-version -d 'Its version, for people to read' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l operation -d 'What is done; changes no lock' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l slots -d 'Let this many hold each lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l wait -d 'Wait for ever, or with =DURATION at most that long' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s w -d 'Wait at most this long' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s E -l conflict-exit-code -d 'The exit code where the locks are not acquired [default: 75]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l shared -d 'Take the locks by name shared'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s n -l no-wait -d 'Do not wait'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s e -l env -d 'Deployments to this environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s a -l app -d 'Deployments of this application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s c -l container -d 'Deployments that touch this container' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s l -l lock -d 'Deployments that hold or await this lock, `kind:name` or the name of a lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l owner -d 'Deployments of this owner' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l state -d 'Only deployments in this state' -r -f -a "held\t'Holds its locks'
+waiting\t'Waits for them'
+paused\t'Paused'
+unreadable\t'Its record cannot be read'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l by -d 'How to group' -r -f -a "lock\t'A row for each holder and waiter of each lock'
+deployment\t'A row for each deployment'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l format -d 'How to print' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l stale -d 'Only what is verifiably dead'
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l watch -d 'Show it again whenever something changes'
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s e -l env -d 'Deployments to this environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s a -l app -d 'Deployments of this application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s c -l container -d 'Deployments that touch this container' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s l -l lock -d 'Deployments that hold or await this lock, `kind:name` or the name of a lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l owner -d 'Deployments of this owner' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l older-than -d 'Only what has been in its state for longer than this' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l stale -d 'Everything that is verifiably dead; safe for cron'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l all -d 'Everything'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l dry-run -d 'Only say what would be cleared'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s y -l yes -d 'Do not ask'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l force -d 'Also what is verifiably alive'
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s e -l env -d 'The environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l app-version -d 'Its version, for people to read' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l operation -d 'What is done; changes no lock' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l slots -d 'Let this many hold each lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l format -d 'How to print' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l shared -d 'Take the locks by name shared'
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l strict -d 'Warnings fail too'
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

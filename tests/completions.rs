@@ -1,0 +1,27 @@
+//! The committed completion scripts are those that the program writes.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn committed_completions_are_up_to_date() {
+    let files = [
+        ("bash", "deploylock.bash"),
+        ("zsh", "_deploylock"),
+        ("fish", "deploylock.fish"),
+        ("elvish", "deploylock.elv"),
+        ("powershell", "_deploylock.ps1"),
+    ];
+    for (shell, file) in files {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_deploylock")).args(["completions", shell]).output().unwrap();
+        assert!(output.status.success());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(file);
+        let committed = std::fs::read(&path).unwrap_or_default();
+        assert!(
+            committed == output.stdout,
+            "{} is not what the program writes; run `deploylock completions {shell} > completions/{file}`",
+            path.display()
+        );
+    }
+}
