@@ -15,10 +15,7 @@ pub struct Now {
 #[must_use]
 #[allow(clippy::disallowed_methods)] // this is the place the lint points everybody to
 pub fn now() -> Now {
-    Now {
-        wall: SystemTime::now(),
-        boot: since_boot(),
-    }
+    Now { wall: SystemTime::now(), boot: since_boot() }
 }
 
 /// Time since boot, suspended time included.

@@ -268,11 +268,7 @@ fn poll_signals(signals: &Signals, bound: Option<Duration>) -> io::Result<()> {
 }
 
 fn pass_on(running: &Running, came: Vec<Came>, interrupted: &mut bool) {
-    for Came {
-        signal,
-        from_terminal,
-    } in came
-    {
+    for Came { signal, from_terminal } in came {
         *interrupted |= from_terminal && signal == signal_hook::consts::SIGINT;
         // The terminal has told the whole foreground group, the command included.
         if !from_terminal {
@@ -285,9 +281,5 @@ fn ended(status: ExitStatus, interrupted: bool, lost: bool) -> Ended {
     let signal = status.signal();
     let code = status.code().or(signal.map(|s| 128 + s)).unwrap_or(1);
     let died_of_it = interrupted && signal == Some(signal_hook::consts::SIGINT);
-    Ended {
-        code: code as u8,
-        interrupted: died_of_it,
-        lost,
-    }
+    Ended { code: code as u8, interrupted: died_of_it, lost }
 }

@@ -58,11 +58,7 @@ impl FromStr for Id {
                 && random.len() == RANDOM_LETTERS
                 && random.bytes().all(|b| ALPHABET.contains(&b))
         });
-        if ok {
-            Ok(Id(text.to_owned()))
-        } else {
-            Err(IdError(text.to_owned()))
-        }
+        if ok { Ok(Id(text.to_owned())) } else { Err(IdError(text.to_owned())) }
     }
 }
 

@@ -4,11 +4,14 @@
 //! of INTERFACE.md: all or none; first come, first served on each lock; a waiter is never overtaken by a later
 //! one that conflicts with it and never blocks one that does not; of different limits the smallest counts.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::deployment::Id;
 use crate::model::{LockName, LockRequest, Mode};
+
+#[cfg(test)]
+mod tests;
 
 /// One line of a lock's queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub enum Standing {
     Dead,
 }
 
-/// A queued deployment as the engine needs it to decide on its grant.
+/// A deployment as the engine needs it to decide on its grant, or on what it shares with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
     /// Every lock it asks for.
@@ -53,7 +56,7 @@ pub trait View {
     fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>, Self::Error>;
     /// Where a deployment stands.
     fn standing(&mut self, id: &Id) -> Result<Standing, Self::Error>;
-    /// What a waiting deployment asks for; `None` where its record cannot be read.
+    /// What a deployment asks for or holds; `None` where its record cannot be read.
     fn asker(&mut self, id: &Id) -> Result<Option<Asker>, Self::Error>;
     /// The waiting deployments that are nested, directly or not, in this one.
     fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>, Self::Error>;
@@ -99,7 +102,8 @@ pub struct Assessment {
     pub blocks: Vec<Block>,
     /// Dead ones found: to be reclaimed, then to be assessed again for whoever they were in the way of.
     pub dead: Vec<Id>,
-    /// Locks an ancestor holds, which count as held (by lock, the ancestor).
+    /// Locks an ancestor holds, which count as held (by lock, the ancestor), those at which another one nested in
+    /// it is in the way among them.
     pub covered: Vec<(LockName, Id)>,
     /// It would have to wait for its own ancestor: never a wait, always a refusal.
     pub refused: Option<Refusal>,
@@ -142,16 +146,13 @@ pub fn assess<V: View + ?Sized>(
     let mut found = Assessment::default();
     for request in locks {
         let queue = view.queue(&request.lock)?;
-        let mut look = Look {
-            view,
-            who,
-            request,
-            dead: &mut found.dead,
-        };
+        let mut look = Look { view, who, request, dead: &mut found.dead };
         match look.at(&queue)? {
-            Outcome::Free(None) => {}
-            Outcome::Free(Some(ancestor)) => found.covered.push((request.lock.clone(), ancestor)),
-            Outcome::Blocked(block) => found.blocks.push(block),
+            Outcome::Settled(cover, block) => {
+                let lock = &request.lock;
+                found.covered.extend(cover.map(|ancestor| (lock.clone(), ancestor)));
+                found.blocks.extend(block);
+            }
             Outcome::Upgrade(ancestor) => {
                 let lock = request.lock.clone();
                 found.refused.get_or_insert(Refusal::Upgrade { lock, ancestor });
@@ -191,7 +192,7 @@ pub fn grantable<V: View + ?Sized>(view: &mut V, locks: &[LockName]) -> Result<(
             }
             room.add(entry, true);
             // Nobody further back can hold, but for those nested in a holder.
-            if room.cause(false).is_some() && !nested {
+            if room.cause().is_some() && !nested {
                 break;
             }
         }
@@ -203,11 +204,7 @@ fn may_hold<V: View + ?Sized>(view: &mut V, id: &Id, dead: &mut Vec<Id>) -> Resu
     let Some(asker) = view.asker(id)? else {
         return Ok(false);
     };
-    let who = Who {
-        id: Some(id),
-        ancestors: &asker.ancestors,
-        thorough: false,
-    };
+    let who = Who { id: Some(id), ancestors: &asker.ancestors, thorough: false };
     let found = assess(view, who, &asker.locks)?;
     for id in &found.dead {
         note(dead, id);
@@ -215,21 +212,63 @@ fn may_hold<V: View + ?Sized>(view: &mut V, id: &Id, dead: &mut Vec<Id>) -> Resu
     Ok(found.blocks.is_empty() && found.refused.is_none())
 }
 
-/// The chain of waits from `blocks` back to `ancestors`, where there is one.
+/// The chain of waits from `who`, which is blocked at some of `locks`, back to one of its ancestors: a wait that
+/// never ends, whoever else comes to an end.
 ///
-/// Only the arrival of a nested deployment can close a circle: everybody waits for earlier arrivals and for
-/// holders, and a holder waits only through what is nested in it. So it is asked once, when one would wait.
+/// Everybody waits for earlier arrivals and for holders, and a holder waits only through what is nested in it. So
+/// a circle is closed by the arrival of a nested deployment, or by the end of an ancestor whose hold counted for
+/// one that waits, and never without a nested one in it. Ask when one would wait, and ask again for every nested
+/// waiter when a deployment with others nested in it has ended.
+///
+/// Everybody ends who can: holders in whom nobody waits, then those who may hold after that, and so on. A lock
+/// that is full by its limit is thus no circle as long as any one of its holders can end.
 ///
 /// # Errors
 /// Only what the view fails with.
 pub fn cycle<V: View + ?Sized>(
     view: &mut V,
+    who: Who<'_>,
+    locks: &[LockRequest],
+) -> Result<Option<Vec<Id>>, V::Error> {
+    if who.ancestors.is_empty() {
+        return Ok(None);
+    }
+    let who = Who { thorough: true, ..who };
+    let mut view = Ending { view, ended: HashSet::new() };
+    let mut known: Vec<Id> = Vec::new();
+    let mut blocks = assess(&mut view, who, locks)?.blocks;
+    let mut news = true;
+    while std::mem::take(&mut news) {
+        // Those that shared somebody's slot are in the way when that one has ended.
+        in_the_way(&blocks).for_each(|id| note(&mut known, &id));
+        let mut at = 0;
+        while let Some(id) = known.get(at).cloned() {
+            at += 1;
+            // An ancestor does not end before the one nested in it.
+            if view.ended.contains(&id) || who.ancestors.contains(&id) {
+                continue;
+            }
+            let needs = waits_for(&mut view, &id)?;
+            if needs.is_empty() {
+                view.ended.insert(id);
+                news = true;
+            }
+            needs.iter().for_each(|id| note(&mut known, id));
+        }
+        blocks = assess(&mut view, who, locks)?.blocks;
+    }
+    chain(&mut view, who.ancestors, &blocks)
+}
+
+/// The shortest chain of waits from `blocks` to one of `ancestors`.
+fn chain<V: View + ?Sized>(
+    view: &mut V,
     ancestors: &[Id],
     blocks: &[Block],
 ) -> Result<Option<Vec<Id>>, V::Error> {
     let mut seen = HashSet::new();
-    let mut todo: Vec<Vec<Id>> = in_the_way(blocks).map(|id| vec![id]).collect();
-    while let Some(path) = todo.pop() {
+    let mut todo: VecDeque<Vec<Id>> = in_the_way(blocks).map(|id| vec![id]).collect();
+    while let Some(path) = todo.pop_front() {
         let Some(last) = path.last().cloned() else {
             continue;
         };
@@ -242,32 +281,62 @@ pub fn cycle<V: View + ?Sized>(
         for next in waits_for(view, &last)? {
             let mut longer = path.clone();
             longer.push(next);
-            todo.push(longer);
+            todo.push_back(longer);
         }
     }
     Ok(None)
 }
 
+/// Whom this one waits for, itself or through what is nested in it.
 fn waits_for<V: View + ?Sized>(view: &mut V, id: &Id) -> Result<Vec<Id>, V::Error> {
     if view.standing(id)? != Standing::Waits {
-        return view.waiting_inside(id);
+        let mut waiting = Vec::new();
+        for inside in view.waiting_inside(id)? {
+            if view.standing(&inside)? == Standing::Waits {
+                waiting.push(inside);
+            }
+        }
+        return Ok(waiting);
     }
     let Some(asker) = view.asker(id)? else {
         return Ok(Vec::new());
     };
-    let who = Who {
-        id: Some(id),
-        ancestors: &asker.ancestors,
-        thorough: false,
-    };
+    let who = Who { id: Some(id), ancestors: &asker.ancestors, thorough: true };
     Ok(in_the_way(&assess(view, who, &asker.locks)?.blocks).collect())
+}
+
+/// A view in which some have ended.
+struct Ending<'a, V: ?Sized> {
+    view: &'a mut V,
+    ended: HashSet<Id>,
+}
+
+impl<V: View + ?Sized> View for Ending<'_, V> {
+    type Error = V::Error;
+
+    fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>, V::Error> {
+        self.view.queue(lock)
+    }
+
+    fn standing(&mut self, id: &Id) -> Result<Standing, V::Error> {
+        if self.ended.contains(id) {
+            return Ok(Standing::Gone);
+        }
+        self.view.standing(id)
+    }
+
+    fn asker(&mut self, id: &Id) -> Result<Option<Asker>, V::Error> {
+        self.view.asker(id)
+    }
+
+    fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>, V::Error> {
+        self.view.waiting_inside(id)
+    }
 }
 
 /// Everybody that these blocks name.
 fn in_the_way(blocks: &[Block]) -> impl Iterator<Item = Id> + '_ {
-    blocks
-        .iter()
-        .flat_map(|b| b.by.iter().map(|x| x.id.clone()).chain(b.behind.clone()))
+    blocks.iter().flat_map(|b| b.by.iter().map(|x| x.id.clone()).chain(b.behind.clone()))
 }
 
 /// Whom one that is blocked has to keep an eye on: as long as all of these live, it stays blocked, so a change
@@ -278,10 +347,7 @@ pub fn watch_list(blocks: &[Block]) -> Vec<Id> {
     if let Some(block) = blocks.iter().find(|b| !b.behind.is_empty()) {
         return block.behind.clone();
     }
-    blocks
-        .first()
-        .map(|b| b.by.iter().map(|x| x.id.clone()).collect())
-        .unwrap_or_default()
+    blocks.first().map(|b| b.by.iter().map(|x| x.id.clone()).collect()).unwrap_or_default()
 }
 
 fn note(ids: &mut Vec<Id>, id: &Id) {
@@ -291,9 +357,9 @@ fn note(ids: &mut Vec<Id>, id: &Id) {
 }
 
 enum Outcome {
-    /// May hold it; with the ancestor whose hold counts.
-    Free(Option<Id>),
-    Blocked(Block),
+    /// With the ancestor whose hold counts, and who is in the way.
+    Settled(Option<Id>, Option<Block>),
+    /// An ancestor holds it, but only shared.
     Upgrade(Id),
 }
 
@@ -308,103 +374,117 @@ struct Look<'a, V: ?Sized> {
 impl<V: View + ?Sized> Look<'_, V> {
     fn at(&mut self, queue: &[Entry]) -> Result<Outcome, V::Error> {
         let me = self.who.id;
-        let mine = queue
-            .iter()
-            .position(|e| Some(&e.id) == me)
-            .unwrap_or(queue.len());
-        let cover = match self.cover(queue)? {
-            Cover::None => None,
-            Cover::Held(ancestor) => Some(ancestor),
-            Cover::Less(ancestor) => return Ok(Outcome::Upgrade(ancestor)),
-        };
+        let mine = queue.iter().position(|e| Some(&e.id) == me).unwrap_or(queue.len());
+        let over = self.over(queue)?;
+        let cover = over.iter().find(|e| e.mode >= self.request.mode);
+        if let (None, Some(less)) = (cover, over.last()) {
+            return Ok(Outcome::Upgrade(less.id.clone()));
+        }
         let rivals: Vec<(usize, &Entry)> = queue.iter().enumerate().filter(|(_, e)| self.rival(e)).collect();
-        if cover.is_none() && self.fits_even_if_all_live(&rivals) {
-            return Ok(Outcome::Free(None));
+        if over.is_empty() && self.fits_even_if_all_live(&rivals) {
+            return Ok(Outcome::Settled(None, None));
         }
-        match self.blocked(&rivals, mine, cover.is_some())? {
-            Some(block) => Ok(Outcome::Blocked(block)),
-            None => Ok(Outcome::Free(cover)),
-        }
+        let cover = cover.map(|e| e.id.clone());
+        Ok(Outcome::Settled(cover, self.blocked(&rivals, mine, &over)?))
     }
 
     fn rival(&self, entry: &Entry) -> bool {
         Some(&entry.id) != self.who.id && !self.who.ancestors.contains(&entry.id)
     }
 
-    /// Whether an ancestor holds this lock, and enough of it.
-    fn cover(&mut self, queue: &[Entry]) -> Result<Cover, V::Error> {
-        let mut less = None;
+    /// The lines of the ancestors that hold this lock, the farthest first.
+    fn over<'q>(&mut self, queue: &'q [Entry]) -> Result<Vec<&'q Entry>, V::Error> {
+        let mut over = Vec::new();
         for entry in queue.iter().filter(|e| self.who.ancestors.contains(&e.id)) {
-            if self.view.standing(&entry.id)? != Standing::Holds {
-                continue;
+            if self.view.standing(&entry.id)? == Standing::Holds {
+                over.push(entry);
             }
-            if entry.mode >= self.request.mode {
-                return Ok(Cover::Held(entry.id.clone()));
-            }
-            less = Some(entry.id.clone());
         }
-        Ok(less.map_or(Cover::None, Cover::Less))
+        Ok(over)
     }
 
     /// The quick way out: no look at any record where even all lines together would be no obstacle.
     fn fits_even_if_all_live(&self, rivals: &[(usize, &Entry)]) -> bool {
         let mut room = Room::new(self.request.mode, self.request.limit);
         rivals.iter().for_each(|(_, entry)| room.add(entry, true));
-        room.cause(false).is_none()
+        room.cause().is_none()
     }
 
-    /// Where the rivals that live and count leave no room: the block.
+    /// Where the rivals that live and count leave no room: the block. `over` are the ancestors' lines under which
+    /// it is asked for.
     fn blocked(
         &mut self,
         rivals: &[(usize, &Entry)],
         mine: usize,
-        covered: bool,
+        over: &[&Entry],
     ) -> Result<Option<Block>, V::Error> {
+        let covered = !over.is_empty();
+        // Of those with whom it could be shared; one conflict is proof enough without any counting.
         let mut room = Room::new(self.request.mode, self.request.limit);
         let mut counted: Vec<(Blocker, bool)> = Vec::new();
+        let mut conflict = false;
         for (place, entry) in rivals {
+            let conflicts = self.conflicts(entry);
+            // Under an ancestor's hold no slot is needed; and where all are taken, only a conflict is still news.
+            if !conflicts && (covered || (room.cause().is_some() && !self.who.thorough)) {
+                continue;
+            }
             let holds = match self.standing(entry)? {
                 Standing::Holds => true,
                 Standing::Waits if *place < mine => false,
                 _ => continue,
             };
-            // Under an ancestor's hold only the family is in the way: others wait for the ancestor anyway.
-            if covered && !holds && entry.under.is_none() {
+            if !holds && self.waits_for_mine(over, entry)? {
                 continue;
             }
-            // A nested holder shares its ancestor's slot.
-            let same_slot = entry
-                .under
-                .as_ref()
-                .is_some_and(|a| counted.iter().any(|(b, _)| b.id == *a));
-            room.add(entry, !same_slot && !covered);
-            let blocker = Blocker {
-                id: entry.id.clone(),
-                mode: entry.mode,
-                holds,
-            };
-            counted.push((blocker, self.conflicts(entry)));
-            if room.cause(covered).is_some() && !self.who.thorough {
+            if !conflicts {
+                let own_slot = !self.shares_a_slot(entry, &counted)?;
+                room.add(entry, own_slot);
+            }
+            conflict |= conflicts;
+            let blocker = Blocker { id: entry.id.clone(), mode: entry.mode, holds };
+            counted.push((blocker, conflicts));
+            if conflict && !self.who.thorough {
                 break;
             }
         }
-        let Some(cause) = room.cause(covered) else {
+        let full = room.cause();
+        let Some(cause) = (if conflict { Some(Cause::Conflict) } else { full }) else {
             return Ok(None);
         };
-        // One conflict is proof enough; a full lock takes all who fill it.
-        let only_conflicts = cause == Cause::Conflict && counted.iter().any(|(_, conflict)| *conflict);
-        let by = counted
-            .into_iter()
-            .filter(|(_, conflict)| *conflict || !only_conflicts)
-            .map(|(b, _)| b);
-        let by = by.collect();
-        let behind = self.behind(rivals, mine, covered)?;
-        Ok(Some(Block {
-            lock: self.request.lock.clone(),
-            cause,
-            by,
-            behind,
-        }))
+        let all = full.is_some() && (self.who.thorough || !conflict);
+        let by = counted.into_iter().filter(|(_, conflicts)| *conflicts || all);
+        let by = by.map(|(b, _)| b).collect();
+        let behind = self.behind(rivals, mine, over)?;
+        Ok(Some(Block { lock: self.request.lock.clone(), cause, by, behind }))
+    }
+
+    /// Whether this earlier waiter waits for one of the asker's own ancestors: then that one has its turn first,
+    /// and with it whatever is nested in it; to wait for each other would never end.
+    fn waits_for_mine(&mut self, over: &[&Entry], entry: &Entry) -> Result<bool, V::Error> {
+        let clash = |e: &Entry| entry.mode == Mode::Exclusive || e.mode == Mode::Exclusive;
+        if !over.iter().any(|e| clash(e)) {
+            return Ok(false);
+        }
+        // What a common ancestor holds is not in its way.
+        let theirs = self.ancestors(entry)?;
+        Ok(over.iter().any(|e| clash(e) && !theirs.contains(&e.id)))
+    }
+
+    /// A nested one shares the slot of an ancestor as long as that one holds.
+    fn shares_a_slot(&mut self, entry: &Entry, counted: &[(Blocker, bool)]) -> Result<bool, V::Error> {
+        let ancestors = self.ancestors(entry)?;
+        Ok(counted.iter().any(|(b, _)| b.holds && ancestors.contains(&b.id)))
+    }
+
+    /// The ancestors of another one whose holds may count at this lock. All of them, since the one its line names
+    /// may have ended while one between the two goes on.
+    fn ancestors(&mut self, entry: &Entry) -> Result<Vec<Id>, V::Error> {
+        let Some(under) = &entry.under else {
+            return Ok(Vec::new());
+        };
+        let asker = self.view.asker(&entry.id)?;
+        Ok(asker.map_or_else(|| vec![under.clone()], |a| a.ancestors))
     }
 
     /// Where earlier waiters alone leave no room: the nearest that are enough.
@@ -412,23 +492,24 @@ impl<V: View + ?Sized> Look<'_, V> {
         &mut self,
         rivals: &[(usize, &Entry)],
         mine: usize,
-        covered: bool,
+        over: &[&Entry],
     ) -> Result<Vec<Id>, V::Error> {
         let limited = self.request.limit.is_some() || rivals.iter().any(|(_, e)| e.limit.is_some());
         let mut room = Room::new(self.request.mode, self.request.limit);
         let mut nearest = Vec::new();
         for (_, entry) in rivals.iter().rev().filter(|(place, _)| *place < mine) {
             let conflicts = self.conflicts(entry);
-            let counts = (conflicts || limited) && (!covered || entry.under.is_some());
-            if !counts || self.standing(entry)? != Standing::Waits {
+            // A nested one may take no slot of its own, so it proves nothing of them.
+            let counts = conflicts || (limited && over.is_empty() && entry.under.is_none());
+            if !counts || self.standing(entry)? != Standing::Waits || self.waits_for_mine(over, entry)? {
                 continue;
             }
             if conflicts {
                 return Ok(vec![entry.id.clone()]);
             }
             nearest.push(entry.id.clone());
-            room.add(entry, !covered);
-            if room.cause(covered).is_some() {
+            room.add(entry, true);
+            if room.cause().is_some() {
                 return Ok(nearest);
             }
         }
@@ -448,13 +529,6 @@ impl<V: View + ?Sized> Look<'_, V> {
     }
 }
 
-enum Cover {
-    None,
-    Held(Id),
-    /// An ancestor holds it, but only shared.
-    Less(Id),
-}
-
 /// How much of a lock is left for one more.
 struct Room {
     /// The one more wants it alone, or somebody has it alone.
@@ -466,12 +540,7 @@ struct Room {
 
 impl Room {
     fn new(mode: Mode, limit: Option<NonZeroU32>) -> Self {
-        Room {
-            exclusive: mode == Mode::Exclusive,
-            anyone: false,
-            taken: 0,
-            limit,
-        }
+        Room { exclusive: mode == Mode::Exclusive, anyone: false, taken: 0, limit }
     }
 
     fn add(&mut self, entry: &Entry, takes_a_slot: bool) {
@@ -481,12 +550,10 @@ impl Room {
         self.limit = [self.limit, entry.limit].into_iter().flatten().min();
     }
 
-    /// Why one more does not fit; under an ancestor's hold no slot is needed.
-    fn cause(&self, covered: bool) -> Option<Cause> {
+    /// Why one more does not fit.
+    fn cause(&self) -> Option<Cause> {
         if self.exclusive && self.anyone {
             Some(Cause::Conflict)
-        } else if covered {
-            None
         } else {
             self.limit.filter(|n| self.taken >= n.get()).map(Cause::Full)
         }

@@ -100,10 +100,7 @@ fn unlocked_process(d: &Deployment, seen: &Evidence) -> Verdict {
     match seen.kernel {
         Kernel::Over => return Verdict::Dead("its machine was restarted".to_owned()),
         Kernel::Another => {
-            return Verdict::Unknown(format!(
-                "it runs on {}, which cannot be seen from here",
-                d.place.host
-            ));
+            return Verdict::Unknown(format!("it runs on {}, which cannot be seen from here", d.place.host));
         }
         Kernel::Ours => {}
     }

@@ -98,10 +98,7 @@ pub struct LockName {
 impl LockName {
     /// A lock of this kind and name. The name is taken as it is.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
-        LockName {
-            kind,
-            name: name.into(),
-        }
+        LockName { kind, name: name.into() }
     }
 }
 
@@ -124,10 +121,7 @@ impl FromStr for LockName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || LockNameError(text.to_owned());
         let (kind, name) = text.split_once(':').ok_or_else(wrong)?;
-        let kind = Kind::ALL
-            .into_iter()
-            .find(|k| k.as_str() == kind)
-            .ok_or_else(wrong)?;
+        let kind = Kind::ALL.into_iter().find(|k| k.as_str() == kind).ok_or_else(wrong)?;
         if name.is_empty() {
             return Err(wrong());
         }
@@ -182,12 +176,8 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 4] = [
-        Operation::Deploy,
-        Operation::Update,
-        Operation::Undeploy,
-        Operation::Rollback,
-    ];
+    pub const ALL: [Operation; 4] =
+        [Operation::Deploy, Operation::Update, Operation::Undeploy, Operation::Rollback];
 
     /// The word on the command line and in JSON.
     #[must_use]

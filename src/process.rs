@@ -24,10 +24,7 @@ pub fn here() -> &'static Place {
     static HERE: OnceLock<Place> = OnceLock::new();
     HERE.get_or_init(|| Place {
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
+        boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
         pid_ns: namespace("pid"),
         time_ns: namespace("time"),
     })
@@ -43,11 +40,19 @@ fn namespace(kind: &str) -> u64 {
 }
 
 /// This process, and the signals that its parent told it to ignore (bit 0 is signal 1).
-pub fn myself() -> (Process, u64) {
-    let pid = std::process::id();
-    let stat = Stat::read("self");
-    let start = stat.as_ref().map_or(0, |s| s.start);
-    (Process { pid, start }, stat.map_or(0, |s| s.ignored))
+pub fn myself() -> &'static (Process, u64) {
+    static MYSELF: OnceLock<(Process, u64)> = OnceLock::new();
+    MYSELF.get_or_init(|| {
+        let stat = Stat::read("self");
+        let start = stat.as_ref().map_or(0, |s| s.start);
+        (Process { pid: std::process::id(), start }, stat.map_or(0, |s| s.ignored))
+    })
+}
+
+/// A child that has not been waited for, so that its number is its own.
+#[must_use]
+pub fn child(pid: u32) -> Process {
+    Process { pid, start: Stat::read(&pid.to_string()).map_or(0, |s| s.start) }
 }
 
 /// The process with this number as it is now.
@@ -56,8 +61,7 @@ pub fn by_pid(pid: u32) -> Option<Process> {
     if presence(&Process { pid, start: 0 }) == Presence::Gone {
         return None;
     }
-    let start = Stat::read(&pid.to_string()).map_or(0, |s| s.start);
-    Some(Process { pid, start })
+    Some(child(pid))
 }
 
 /// What of `/proc/PID/stat` matters here; proc_pid_stat(5).
@@ -71,7 +75,11 @@ struct Stat {
 
 impl Stat {
     fn read(pid: &str) -> Option<Stat> {
-        Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
+        // One read gets all of it: the name is short, and so are the numbers.
+        let mut bytes = [0; 1024];
+        let length = std::io::Read::read(&mut file, &mut bytes).ok()?;
+        Stat::parse(&bytes[..length])
     }
 
     /// The command's name may hold anything, so fields are counted after the last `)`.
@@ -97,10 +105,7 @@ impl Stat {
 /// Whether this very process still exists, by number and start time. Only of use in its own pid namespace.
 #[must_use]
 pub fn presence(process: &Process) -> Presence {
-    let Some(pid) = i32::try_from(process.pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    else {
+    let Some(pid) = i32::try_from(process.pid).ok().and_then(rustix::process::Pid::from_raw) else {
         return Presence::Unknown;
     };
     match exists(pid) {
@@ -111,20 +116,14 @@ pub fn presence(process: &Process) -> Presence {
         return Presence::Exists;
     };
     let another = process.start != 0 && stat.start != 0 && process.start != stat.start;
-    if another || stat.is_dead() {
-        Presence::Gone
-    } else {
-        Presence::Exists
-    }
+    if another || stat.is_dead() { Presence::Gone } else { Presence::Exists }
 }
 
 /// Something to poll: readable when the process has ended. `None` where there is nothing to wait for.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn watch(process: &Process) -> Option<OwnedFd> {
-    let pid = i32::try_from(process.pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)?;
+    let pid = i32::try_from(process.pid).ok().and_then(rustix::process::Pid::from_raw)?;
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
 }
 
@@ -142,10 +141,7 @@ fn exists(pid: rustix::process::Pid) -> Presence {
     match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
         Ok(fd) => {
             let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-            let now = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             match poll(&mut fds, Some(&now)) {
                 Ok(n) if n > 0 => Presence::Gone,
                 _ => Presence::Exists,
@@ -208,16 +204,12 @@ pub fn any_carries(id: &Id, since: u64) -> Presence {
 /// Who this user is, for people: `$USER`, else the name in `/etc/passwd`, else the number.
 #[must_use]
 pub fn user() -> String {
-    let named = ["USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     named.unwrap_or_else(|| {
         let uid = rustix::process::getuid().as_raw().to_string();
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let mut lines = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>());
-        lines
-            .find(|f| f.get(2) == Some(&uid.as_str()))
-            .map_or(uid.clone(), |f| f[0].to_owned())
+        lines.find(|f| f.get(2) == Some(&uid.as_str())).map_or(uid.clone(), |f| f[0].to_owned())
     })
 }
 
@@ -234,41 +226,22 @@ mod tests {
         fields[30] = "4096"; // ignored, field 33
         let text = format!("12 (a) b (c)) {}", fields.join(" "));
         let stat = Stat::parse(text.as_bytes()).unwrap();
-        assert_eq!(
-            stat,
-            Stat {
-                state: b'S',
-                threads: 3,
-                start: 777,
-                ignored: 4096
-            }
-        );
+        assert_eq!(stat, Stat { state: b'S', threads: 3, start: 777, ignored: 4096 });
         assert_eq!(Stat::parse(b"12 (no end"), None);
     }
 
     #[test]
     fn a_zombie_leader_with_threads_is_not_dead() {
-        let stat = |threads| Stat {
-            state: b'Z',
-            threads,
-            start: 1,
-            ignored: 0,
-        };
+        let stat = |threads| Stat { state: b'Z', threads, start: 1, ignored: 0 };
         assert!(stat(1).is_dead());
         assert!(!stat(2).is_dead());
     }
 
     #[test]
     fn we_exist_and_a_reused_number_is_somebody_else() {
-        let (me, _) = myself();
+        let me = myself().0.clone();
         assert_eq!(presence(&me), Presence::Exists);
-        assert_eq!(
-            presence(&Process {
-                pid: me.pid,
-                start: me.start + 1
-            }),
-            Presence::Gone
-        );
+        assert_eq!(presence(&Process { pid: me.pid, start: me.start + 1 }), Presence::Gone);
         assert_eq!(by_pid(me.pid), Some(me));
     }
 

@@ -53,11 +53,7 @@ impl Signals {
     /// What has come since the last call, but for the ends of children.
     pub fn pending(&mut self) -> Vec<Came> {
         let all = self.delivery.pending().filter(|o| o.signal != SIGCHLD);
-        all.map(|o| Came {
-            signal: o.signal,
-            from_terminal: matches!(o.cause, Cause::Kernel),
-        })
-        .collect()
+        all.map(|o| Came { signal: o.signal, from_terminal: matches!(o.cause, Cause::Kernel) }).collect()
     }
 }
 

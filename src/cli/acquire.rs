@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::progress::Line;
 use super::run::not_acquired;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::{complain, say};
+use super::{Answer, Exec};
 use crate::deployment::{Id, State, Stored};
 use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
 use crate::ops::release;
@@ -17,7 +17,6 @@ use crate::signals::Signals;
 use crate::store::files::FilesStore;
 use crate::store::{self};
 
-/// Take the locks and print the deployment's id; they stay until released
 #[derive(Args)]
 pub struct Acquire {
     #[command(flatten)]
@@ -34,10 +33,9 @@ pub struct Acquire {
     resume: Option<Id>,
 }
 
-impl Acquire {
-    pub fn exec(self, context: &Context) -> Answer {
-        let (_, ignored) = process::myself();
-        let mut signals = Signals::take_over(ignored)?;
+impl Exec for Acquire {
+    fn exec(self, context: &Context) -> Answer {
+        let mut signals = Signals::take_over(process::myself().1)?;
         let (store, draft, patience, retry) = self.prepare(context)?;
         let mut line = Line::new(&context.global);
         let outcome = acquire(&store, &draft, patience, retry, &mut line, &mut signals)?;
@@ -53,7 +51,9 @@ impl Acquire {
             }
         }
     }
+}
 
+impl Acquire {
     fn prepare(
         &self,
         context: &Context,
@@ -69,10 +69,7 @@ impl Acquire {
         let store = context.store()?;
         let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
         draft.owner_process = self.owner()?;
-        let patience = self
-            .wait
-            .patience()
-            .unwrap_or_else(|| policy_patience(&plan, true));
+        let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, true));
         Ok((store, draft, patience, plan.retry_interval))
     }
 
@@ -82,10 +79,7 @@ impl Acquire {
         };
         let process = process::by_pid(pid);
         let gone = || {
-            Failure::text(
-                code::USAGE,
-                format!("--owner-pid: there is no process {pid} to tie the locks to"),
-            )
+            Failure::text(code::USAGE, format!("--owner-pid: there is no process {pid} to tie the locks to"))
         };
         process.ok_or_else(gone).map(Some)
     }
@@ -139,9 +133,7 @@ impl Acquire {
 
 /// The promise is made durable, then told, then kept: until the id is out, the locks go with this process.
 fn report(store: &FilesStore, grant: Grant) -> Answer {
-    let Grant {
-        deployment, lease, ..
-    } = grant;
+    let Grant { deployment, lease, .. } = grant;
     let told = release::promise(store, &deployment.id)
         .map_err(Failure::from)
         .and_then(|()| say(&format!("{}\n", deployment.id)).map_err(Failure::from));

@@ -3,14 +3,13 @@
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Answer;
 use super::context::{Context, myself};
 use super::failure::code;
 use super::terminal::complain;
+use super::{Answer, Exec};
 use crate::deployment::{Deployment, Id};
 use crate::ops::clear::{Cancelled, cancel, orphaned_command};
 
-/// Ask a deployment to end: a waiter gives up, a run's command gets SIGTERM
 #[derive(Args)]
 pub struct Cancel {
     /// The deployments' ids, in full
@@ -18,8 +17,8 @@ pub struct Cancel {
     ids: Vec<Id>,
 }
 
-impl Cancel {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Cancel {
+    fn exec(self, context: &Context) -> Answer {
         let store = context.store()?;
         let mut worst = code::DONE;
         for id in &self.ids {
@@ -44,9 +43,6 @@ fn asked(d: &Deployment, quiet: bool) {
         }
     }
     if !quiet {
-        complain(&format!(
-            "{} was asked to end; its locks go when its command has ended",
-            d.id
-        ));
+        complain(&format!("{} was asked to end; its locks go when its command has ended", d.id));
     }
 }

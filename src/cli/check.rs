@@ -5,17 +5,16 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, Known};
 use super::failure::{Failure, code};
 use super::terminal::say;
+use super::{Answer, Exec};
 use crate::deployment::Stored;
 use crate::ops::survey::survey;
 use crate::output::style::clean;
 use crate::store::files::FilesStore;
 use crate::store::{self, Store};
 
-/// Check the topology file and the lock directory
 #[derive(Args)]
 pub struct Check {
     /// Warnings fail too
@@ -31,21 +30,17 @@ struct Findings {
     fine: Vec<String>,
 }
 
-impl Check {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Check {
+    fn exec(self, context: &Context) -> Answer {
         let mut found = Findings::default();
         match context.known()? {
             Known::Topology(t) => {
                 let path = t.path.display();
                 found.fine.push(format!("{path}: the topology is right"));
                 let warnings = t.warnings();
-                found
-                    .warnings
-                    .extend(warnings.iter().map(|w| format!("{path}:{}: {}", w.line, w.text)));
+                found.warnings.extend(warnings.iter().map(|w| format!("{path}:{}: {}", w.line, w.text)));
             }
-            Known::Nowhere(_) => found
-                .fine
-                .push("no topology file; locks by name need none".to_owned()),
+            Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),
         }
         check_store(&context.store()?, &mut found)?;
         found.print(context.global.quiet)?;
@@ -57,15 +52,9 @@ impl Check {
 impl Findings {
     fn print(&self, quiet: bool) -> Result<(), Failure> {
         let mut text = String::new();
-        for (word, lines) in [
-            ("error", &self.errors),
-            ("warning", &self.warnings),
-            ("ok", &self.fine),
-        ] {
+        for (word, lines) in [("error", &self.errors), ("warning", &self.warnings), ("ok", &self.fine)] {
             if !(quiet && word == "ok") {
-                lines
-                    .iter()
-                    .for_each(|line| text.push_str(&format!("{word}: {}\n", clean(line))));
+                lines.iter().for_each(|line| text.push_str(&format!("{word}: {}\n", clean(line))));
             }
         }
         Ok(say(&text)?)
@@ -75,10 +64,7 @@ impl Findings {
 fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
     let path = store.directory();
     let Ok(meta) = std::fs::metadata(path) else {
-        found.fine.push(format!(
-            "{}: not there yet; the first acquire creates it",
-            path.display()
-        ));
+        found.fine.push(format!("{}: not there yet; the first acquire creates it", path.display()));
         return Ok(());
     };
     check_mode(path, meta.mode(), found);
@@ -90,14 +76,9 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
         ));
     }
     match store.test_locking() {
-        Ok(()) => found
-            .fine
-            .push(format!("{}: advisory locks work", path.display())),
+        Ok(()) => found.fine.push(format!("{}: advisory locks work", path.display())),
         Err(store::StoreError::Io { source, .. }) if is_refusal(&source) => {
-            found.warnings.push(format!(
-                "{}: you can look but not lock there: {source}",
-                path.display()
-            ));
+            found.warnings.push(format!("{}: you can look but not lock there: {source}", path.display()));
         }
         Err(e) => found.errors.push(e.to_string()),
     }
@@ -105,10 +86,7 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
 }
 
 fn is_refusal(e: &std::io::Error) -> bool {
-    matches!(
-        e.kind(),
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-    )
+    matches!(e.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
@@ -138,15 +116,8 @@ fn check_records(store: &FilesStore, found: &mut Findings) -> Result<(), Failure
             ));
         }
     }
-    let held = seen
-        .deployments
-        .iter()
-        .filter(|s| s.stored.state().holds())
-        .count();
+    let held = seen.deployments.iter().filter(|s| s.stored.state().holds()).count();
     let others = seen.deployments.len() - held;
-    found.fine.push(format!(
-        "{}: {held} held, {others} waiting or paused",
-        store.describe()
-    ));
+    found.fine.push(format!("{}: {held} held, {others} waiting or paused", store.describe()));
     Ok(())
 }

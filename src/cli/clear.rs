@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, myself};
 use super::failure::{Failure, code};
 use super::filter::Filter;
 use super::target::duration;
 use super::terminal::{self, complain, say};
+use super::{Answer, Exec};
 use crate::clock::Now;
 use crate::ops::clear::{Cleared, Reach, allowed, clear};
 use crate::ops::survey::{Shown, Survey, survey};
 use crate::output::message::breakage;
 use crate::store::files::FilesStore;
 
-/// Remove deployments by hand: those that are stale, or others after asking
 #[derive(Args)]
 pub struct Clear {
     /// The deployments' ids; a beginning is enough where it is asked back
@@ -44,8 +43,8 @@ pub struct Clear {
     force: bool,
 }
 
-impl Clear {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Clear {
+    fn exec(self, context: &Context) -> Answer {
         if self.ids.is_empty() && !self.filter.any() && !self.stale && !self.all {
             let why = "what to clear? Name ids, a filter such as --env, --stale, or --all";
             return Err(Failure::text(code::USAGE, why));
@@ -67,10 +66,7 @@ impl Clear {
         }
         if self.dry_run {
             for shown in &chosen {
-                say(&format!(
-                    "would clear {}\n",
-                    breakage(&shown.stored, &shown.verdict, found.now.wall)
-                ))?;
+                say(&format!("would clear {}\n", breakage(&shown.stored, &shown.verdict, found.now.wall)))?;
             }
             return Ok(code::DONE);
         }
@@ -79,7 +75,9 @@ impl Clear {
         }
         self.clear(&store, &chosen, &found.now)
     }
+}
 
+impl Clear {
     /// What is meant; `Err` with an id that is not there.
     fn choose<'a>(&self, found: &'a Survey) -> Result<Result<Vec<&'a Shown>, String>, Failure> {
         let mut chosen = Vec::new();
@@ -95,11 +93,7 @@ impl Clear {
         let old_enough = |s: &Shown| match (self.older_than, s.stored.deployment()) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(limit), Some(d)) => found
-                .now
-                .wall
-                .duration_since(d.since)
-                .is_ok_and(|age| age > limit),
+            (Some(limit), Some(d)) => found.now.wall.duration_since(d.since).is_ok_and(|age| age > limit),
         };
         chosen
             .retain(|s| self.filter.fits(&s.stored) && old_enough(s) && (!self.stale || s.stale().is_some()));
@@ -112,10 +106,7 @@ impl Clear {
         }
         // A short id may be another store's: only with somebody to ask.
         let asked = !self.yes && terminal::can_ask();
-        let mut fits = found
-            .deployments
-            .iter()
-            .filter(|s| asked && s.stored.id().as_str().starts_with(id));
+        let mut fits = found.deployments.iter().filter(|s| asked && s.stored.id().as_str().starts_with(id));
         match (fits.next(), fits.next()) {
             (one, None) => Ok(one),
             _ => Err(Failure::text(
@@ -127,10 +118,8 @@ impl Clear {
 
     /// Says what would break; whether it may be done.
     fn may(&self, chosen: &[&Shown], now: &Now, context: &Context) -> Result<bool, Failure> {
-        let lines: Vec<String> = chosen
-            .iter()
-            .map(|s| format!("  {}", breakage(&s.stored, &s.verdict, now.wall)))
-            .collect();
+        let lines: Vec<String> =
+            chosen.iter().map(|s| format!("  {}", breakage(&s.stored, &s.verdict, now.wall))).collect();
         let reach = self.reach();
         let alive = chosen.iter().filter(|s| !allowed(reach, &s.verdict)).count();
         if alive > 0 {
@@ -138,9 +127,7 @@ impl Clear {
                 "refused: {alive} of {} verifiably alive; nothing was cleared. To end one properly, use `{}`; \
                  to take its locks away while it runs, add --force\n{}",
                 chosen.len(),
-                context
-                    .commands(Vec::new())
-                    .line(&["cancel", chosen[0].stored.id().as_str()]),
+                context.commands(Vec::new()).line(&["cancel", chosen[0].stored.id().as_str()]),
                 lines.join("\n")
             ));
             return Ok(false);
@@ -174,21 +161,12 @@ impl Clear {
     fn clear(&self, store: &FilesStore, chosen: &[&Shown], now: &Now) -> Answer {
         let mut worst = code::DONE;
         for shown in chosen {
-            match clear(
-                store,
-                shown.stored.id(),
-                self.reach(),
-                "cleared by hand",
-                &myself(),
-            )? {
+            match clear(store, shown.stored.id(), self.reach(), "cleared by hand", &myself())? {
                 Cleared::Done(stored, verdict) => {
                     say(&format!("cleared {}\n", breakage(&stored, &verdict, now.wall)))?;
                 }
                 Cleared::Alive(stored, _) => {
-                    complain(&format!(
-                        "{} has come to life meanwhile; it was not cleared",
-                        stored.id()
-                    ));
+                    complain(&format!("{} has come to life meanwhile; it was not cleared", stored.id()));
                     worst = code::FAILED;
                 }
                 // Taken over or gone by itself meanwhile: what was wanted.

@@ -3,10 +3,10 @@
 use clap::Args;
 use clap_complete::Shell;
 
+use super::context::Context;
 use super::terminal::say;
-use super::{Answer, failure::code, grammar};
+use super::{Answer, Exec, failure::code, grammar};
 
-/// Print a completion script for a shell
 #[derive(Args)]
 pub struct Completions {
     /// The shell
@@ -14,8 +14,8 @@ pub struct Completions {
     shell: Shell,
 }
 
-impl Completions {
-    pub fn exec(self) -> Answer {
+impl Exec for Completions {
+    fn exec(self, _context: &Context) -> Answer {
         say(&script(self.shell))?;
         Ok(code::DONE)
     }

@@ -20,22 +20,10 @@ const PRIVATE: u32 = 0o700;
 #[derive(Args, Debug, Clone, Default)]
 pub struct Global {
     /// The topology file [default: deploylock.toml here or in a parent folder, then the user's, then /etc's]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "DEPLOYLOCK_CONFIG",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "DEPLOYLOCK_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// The lock directory [default: the topology's, else the user's state folder]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "DEPLOYLOCK_DIR",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "DEPLOYLOCK_DIR", hide_env_values = true)]
     pub lock_dir: Option<PathBuf>,
     /// When to use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
@@ -80,10 +68,7 @@ fn given(path: &Option<PathBuf>) -> Option<&PathBuf> {
 impl Context {
     /// With these options.
     pub fn new(global: Global) -> Self {
-        Context {
-            global,
-            known: OnceCell::new(),
-        }
+        Context { global, known: OnceCell::new() }
     }
 
     /// The topology, read when it is first asked for.
@@ -99,12 +84,7 @@ impl Context {
         let explicit = given(&self.global.config).cloned();
         let cwd = std::env::current_dir().unwrap_or_default();
         let user_config = folders().map(|f| f.config_dir().join(FILE_NAME));
-        let search = Search {
-            explicit,
-            cwd,
-            user_config,
-            system: PathBuf::from(SYSTEM_FILE),
-        };
+        let search = Search { explicit, cwd, user_config, system: PathBuf::from(SYSTEM_FILE) };
         Ok(match locate::find(&search)? {
             Found::File { path, text } => Known::Topology(Box::new(Topology::parse(&path, &text)?)),
             Found::Nowhere { looked } => Known::Nowhere(looked),
@@ -118,54 +98,32 @@ impl Context {
 
     fn place(&self) -> Result<Place, Failure> {
         if let Some(directory) = given(&self.global.lock_dir) {
-            let mode = self
-                .known
-                .get()
-                .and_then(Known::topology)
-                .and_then(|t| t.store.mode.value);
-            return Ok(Place {
-                directory: directory.clone(),
-                mode,
-                steps: None,
-            });
+            let mode = self.known.get().and_then(Known::topology).and_then(|t| t.store.mode.value);
+            return Ok(Place { directory: directory.clone(), mode, steps: None });
         }
         let topology = self.known()?.topology();
         if let Some(t) = topology.filter(|t| t.store.backend.value != Backend::Files) {
             return Err(Failure::text(
                 code::TOPOLOGY,
-                format!(
-                    "{}: this build of deploylock has only the backend \"files\"",
-                    t.path.display()
-                ),
+                format!("{}: this build of deploylock has only the backend \"files\"", t.path.display()),
             ));
         }
         let mode = topology.and_then(|t| t.store.mode.value);
         if let Some(directory) = topology.and_then(Topology::store_directory) {
-            return Ok(Place {
-                directory,
-                mode,
-                steps: None,
-            });
+            return Ok(Place { directory, mode, steps: None });
         }
         let folders = folders().ok_or_else(|| {
             let why = "no lock directory: there is no home folder to put one in; name one with --lock-dir";
             Failure::text(code::FAILED, why)
         })?;
         let directory = folders.state_dir().unwrap_or(folders.data_local_dir()).to_owned();
-        Ok(Place {
-            directory,
-            mode: mode.or(Some(PRIVATE)),
-            steps: None,
-        })
+        Ok(Place { directory, mode: mode.or(Some(PRIVATE)), steps: None })
     }
 
     /// How the program has to be called to mean the same store and topology.
     pub fn commands(&self, target: Vec<String>) -> Commands {
         let mut program = vec!["deploylock".to_owned()];
-        for (option, path) in [
-            ("--lock-dir", &self.global.lock_dir),
-            ("--config", &self.global.config),
-        ] {
+        for (option, path) in [("--lock-dir", &self.global.lock_dir), ("--config", &self.global.config)] {
             if let Some(path) = given(path) {
                 program.extend([option.to_owned(), path.display().to_string()]);
             }

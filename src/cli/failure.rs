@@ -39,18 +39,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with this exit code.
     pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
-        Failure {
-            code,
-            error: error.into(),
-        }
+        Failure { code, error: error.into() }
     }
 
     /// A failure with this text.
     pub fn text(code: u8, text: impl Into<String>) -> Self {
-        Failure {
-            code,
-            error: anyhow::Error::msg(text.into()),
-        }
+        Failure { code, error: anyhow::Error::msg(text.into()) }
     }
 
     /// The reader of our output has gone: nobody to tell.
@@ -98,9 +92,6 @@ impl From<PolicyError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(e: StartError) -> Self {
-        Failure {
-            code: e.code(),
-            error: e.into(),
-        }
+        Failure { code: e.code(), error: e.into() }
     }
 }

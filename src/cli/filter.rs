@@ -65,9 +65,7 @@ impl Filter {
         // A deployment touches the containers it names and those it locks.
         let touches = |c: &String| {
             d.containers.contains(c)
-                || d.locks
-                    .iter()
-                    .any(|r| r.lock.kind == Kind::Container && r.lock.name == *c)
+                || d.locks.iter().any(|r| r.lock.kind == Kind::Container && r.lock.name == *c)
         };
         same(&self.env, d.environment.as_deref())
             && same(&self.app, d.application.as_deref())
@@ -88,9 +86,7 @@ impl Filter {
         for lock in &mut survey.locks {
             lock.entries.retain(|(entry, _)| kept.contains(&entry.id));
         }
-        survey
-            .locks
-            .retain(|l| !l.entries.is_empty() && self.is_lock(&l.lock));
+        survey.locks.retain(|l| !l.entries.is_empty() && self.is_lock(&l.lock));
     }
 }
 

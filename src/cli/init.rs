@@ -5,14 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Answer;
 use super::context::Context;
 use super::failure::{Failure, code};
 use super::terminal::complain;
+use super::{Answer, Exec};
 use crate::topology::FILE_NAME;
 use crate::topology::starter::STARTER;
 
-/// Write a commented starter deploylock.toml
 #[derive(Args)]
 pub struct Init {
     /// Where to write it
@@ -20,14 +19,11 @@ pub struct Init {
     file: PathBuf,
 }
 
-impl Init {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Init {
+    fn exec(self, context: &Context) -> Answer {
         let path = self.file.display();
         // What is there is never overwritten.
-        let created = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&self.file);
+        let created = std::fs::OpenOptions::new().write(true).create_new(true).open(&self.file);
         let mut file = match created {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {

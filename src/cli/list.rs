@@ -2,11 +2,11 @@
 
 use clap::{Args, ValueEnum};
 
-use super::Answer;
 use super::context::Context;
 use super::failure::{Failure, code};
 use super::filter::{Filter, StateName};
 use super::terminal::{self, complain, say};
+use super::{Answer, Exec};
 use crate::deployment::Stored;
 use crate::ops::survey::{Survey, survey};
 use crate::output::style::clean;
@@ -32,7 +32,6 @@ pub enum Format {
     Json,
 }
 
-/// Show what is held, by whom, why and until when, and who waits
 #[derive(Args)]
 pub struct List {
     #[command(flatten)]
@@ -54,8 +53,8 @@ pub struct List {
     watch: bool,
 }
 
-impl List {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for List {
+    fn exec(self, context: &Context) -> Answer {
         let store = context.store()?;
         if self.watch {
             return self.watch(context, &store);
@@ -63,7 +62,9 @@ impl List {
         self.show(context, &store, false)?;
         Ok(code::DONE)
     }
+}
 
+impl List {
     fn show(&self, context: &Context, store: &FilesStore, again: bool) -> Result<(), Failure> {
         let mut found = survey(store)?;
         self.filter.apply(&mut found, self.state, self.stale);
@@ -72,20 +73,12 @@ impl List {
             return Ok(say(&json::list(&found))?);
         }
         let look = terminal::look(&context.global);
-        let clear = if again && look.width.is_some() {
-            "\u{1b}[H\u{1b}[2J"
-        } else {
-            ""
-        };
+        let clear = if again && look.width.is_some() { "\u{1b}[H\u{1b}[2J" } else { "" };
         if found.deployments.is_empty() {
             say(clear)?;
             if !context.global.quiet {
                 let narrowed = self.filter.any() || self.state.is_some() || self.stale;
-                let what = if narrowed {
-                    "nothing that fits"
-                } else {
-                    "nothing is held and nobody waits"
-                };
+                let what = if narrowed { "nothing that fits" } else { "nothing is held and nobody waits" };
                 complain(&format!("{what} (in {})", store.describe()));
             }
             return Ok(());
@@ -112,11 +105,7 @@ impl List {
 fn warn_of_unreadable(found: &Survey) {
     for shown in &found.deployments {
         if let Stored::Unreadable(u) = &shown.stored {
-            complain(&format!(
-                "warning: the record {} cannot be read: {}",
-                clean(&u.path),
-                clean(&u.why)
-            ));
+            complain(&format!("warning: the record {} cannot be read: {}", clean(&u.path), clean(&u.why)));
         }
     }
 }

@@ -3,12 +3,12 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::Answer;
 use super::context::{Context, inherited_id};
 use super::failure::code;
 use super::list::Format;
 use super::target::{TargetArgs, requests};
 use super::terminal::say;
+use super::{Answer, Exec};
 use crate::clock;
 use crate::engine::{Assessment, Block, Cause};
 use crate::ops::InTheWay;
@@ -17,7 +17,6 @@ use crate::output::style::{clean, pad, width};
 use crate::output::{json, message};
 use crate::policy::{self, PlannedLock};
 
-/// Show which locks a target takes, why, and what stands in the way; takes nothing
 #[derive(Args)]
 pub struct Plan {
     #[command(flatten)]
@@ -50,8 +49,8 @@ struct One<'a> {
     waiting_for: Vec<&'a str>,
 }
 
-impl Plan {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Plan {
+    fn exec(self, context: &Context) -> Answer {
         let plan = self.target.plan(context)?;
         let store = context.store()?;
         let (found, shown) = survey::assess(&store, &requests(&plan), inherited_id().as_ref())?;
@@ -65,7 +64,9 @@ impl Plan {
         say(&text)?;
         Ok(code::DONE)
     }
+}
 
+impl Plan {
     fn json(&self, plan: &policy::Plan, found: &Assessment, shown: &[Shown]) -> String {
         let one = |l: &'_ PlannedLock| block_of(l, found).map(ids).unwrap_or_default();
         json::to_text(&Planned {
@@ -111,11 +112,7 @@ fn table(plan: &policy::Plan, found: &Assessment, shown: &[Shown], path: Option<
     }
     let mut text = String::new();
     for row in std::iter::once(&heads).chain(&rows) {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(text, wide)| pad(text, wide))
-            .collect();
+        let cells: Vec<String> = row.iter().zip(widths).map(|(text, wide)| pad(text, wide)).collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -145,11 +142,7 @@ fn in_the_way(block: &Block, shown: &[Shown]) -> String {
     for blocker in &block.by {
         let record = shown.iter().find(|s| *s.stored.id() == blocker.id);
         let record = record.and_then(|s| s.stored.deployment()).cloned();
-        let who = InTheWay {
-            id: blocker.id.clone(),
-            holds: blocker.holds,
-            record,
-        };
+        let who = InTheWay { id: blocker.id.clone(), holds: blocker.holds, record };
         let verb = if blocker.holds { "held by" } else { "waited for by" };
         names.push(format!("{verb} {}", message::holder(&who, now)));
     }

@@ -27,12 +27,7 @@ impl Line {
     pub fn new(global: &Global) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let living = terminal::stderr_is_terminal() && !dumb;
-        Line {
-            quiet: global.quiet,
-            living,
-            last: None,
-            told: false,
-        }
+        Line { quiet: global.quiet, living, last: None, told: false }
     }
 
     /// The wait is over, and the locks are held.

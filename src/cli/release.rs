@@ -2,14 +2,13 @@
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, inherited_id, myself};
 use super::failure::{Failure, code};
 use super::terminal::{complain, say};
+use super::{Answer, Exec};
 use crate::deployment::Id;
 use crate::ops::release::{Released, release};
 
-/// Give the locks of a deployment back, or withdraw one that waits or is paused
 #[derive(Args)]
 pub struct Release {
     /// The deployments' ids, in full [default: $DEPLOYLOCK_ID]
@@ -20,8 +19,8 @@ pub struct Release {
     outcome: String,
 }
 
-impl Release {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Release {
+    fn exec(self, context: &Context) -> Answer {
         let ids = ids_or_inherited(self.ids)?;
         let store = context.store()?;
         let mut worst = code::DONE;

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, myself};
 use super::failure::code;
 use super::release::ids_or_inherited;
 use super::target::some_duration;
 use super::terminal::{complain, say};
+use super::{Answer, Exec};
 use crate::deployment::Id;
 use crate::ops::events::rfc3339;
 use crate::ops::release::{Renewed, renew};
 
-/// Start a deployment's time to live again, or set a new one
 #[derive(Args)]
 pub struct Renew {
     /// The deployment's id, in full [default: $DEPLOYLOCK_ID]
@@ -25,8 +24,8 @@ pub struct Renew {
     ttl: Option<Duration>,
 }
 
-impl Renew {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Renew {
+    fn exec(self, context: &Context) -> Answer {
         let ids = ids_or_inherited(self.id.into_iter().collect())?;
         let store = context.store()?;
         for id in &ids {

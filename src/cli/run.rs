@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::progress::Line;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::complain;
+use super::{Answer, Exec};
 use crate::clock;
 use crate::command::{self, Ended, Running, Supervisor, Witness};
-use crate::deployment::{Deployment, Process};
+use crate::deployment::Deployment;
 use crate::model::Keep;
 use crate::ops::acquire::{Grant, Outcome, acquire};
 use crate::ops::release;
@@ -23,7 +23,6 @@ use crate::signals::Signals;
 use crate::store::files::FilesStore;
 use crate::store::{Lease, StoreError};
 
-/// Take the locks, run a command, give them back
 #[derive(Args)]
 pub struct Run {
     #[command(flatten)]
@@ -37,27 +36,16 @@ pub struct Run {
     command: Vec<OsString>,
 }
 
-impl Run {
-    pub fn exec(self, context: &Context) -> Answer {
-        let (_, ignored) = process::myself();
-        let mut signals = Signals::take_over(ignored)?;
+impl Exec for Run {
+    fn exec(self, context: &Context) -> Answer {
+        let mut signals = Signals::take_over(process::myself().1)?;
         let plan = self.target.plan(context)?;
         let store = context.store()?;
         let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
         draft.command = true;
-        let patience = self
-            .wait
-            .patience()
-            .unwrap_or_else(|| policy_patience(&plan, false));
+        let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, false));
         let mut line = Line::new(&context.global);
-        let outcome = acquire(
-            &store,
-            &draft,
-            patience,
-            plan.retry_interval,
-            &mut line,
-            &mut signals,
-        )?;
+        let outcome = acquire(&store, &draft, patience, plan.retry_interval, &mut line, &mut signals)?;
         match outcome {
             Outcome::Granted(grant) => {
                 line.granted(grant.waited);
@@ -70,7 +58,9 @@ impl Run {
             }
         }
     }
+}
 
+impl Run {
     fn under_locks(
         &self,
         context: &Context,
@@ -79,9 +69,7 @@ impl Run {
         retry: Duration,
         mut signals: Signals,
     ) -> Answer {
-        let Grant {
-            deployment, lease, ..
-        } = grant;
+        let Grant { deployment, lease, .. } = grant;
         let running = match start(&self.command, &deployment, lease.as_ref()) {
             Ok(running) => running,
             Err(failure) => {
@@ -91,13 +79,7 @@ impl Run {
         };
         note(store, &deployment, &running);
         let renew = deployment.ttl.map(|ttl| ttl / 3);
-        let supervisor = Supervisor {
-            store,
-            id: &deployment.id,
-            renew,
-            retry,
-            witness: &mut Teller,
-        };
+        let supervisor = Supervisor { store, id: &deployment.id, renew, retry, witness: &mut Teller };
         let ended = supervisor.wait(running, &mut signals)?;
         let code = finish(context, store, &deployment, ended)?;
         drop(lease);
@@ -132,11 +114,7 @@ fn variables(d: &Deployment) -> Vec<(&'static str, Option<String>)> {
 /// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,
 /// the record still says that a command was started, and the lock on it that it lives.
 fn note(store: &FilesStore, d: &Deployment, running: &Running) {
-    let noted = process::by_pid(running.pid()).unwrap_or(Process {
-        pid: running.pid(),
-        start: 0,
-    });
-    if let Err(e) = release::note_command(store, &d.id, noted) {
+    if let Err(e) = release::note_command(store, &d.id, process::child(running.pid())) {
         complain(&format!("warning: {e}"));
     }
 }
@@ -156,9 +134,7 @@ fn finish(context: &Context, store: &FilesStore, d: &Deployment, ended: Ended) -
             Ok(code::LOST)
         }
         Err(e) => {
-            complain(&format!(
-                "warning: {e}. The locks go with the end of this process"
-            ));
+            complain(&format!("warning: {e}. The locks go with the end of this process"));
             Ok(ended.code)
         }
     }
@@ -210,7 +186,7 @@ pub fn not_acquired(outcome: Outcome, commands: &message::Commands, code: u8, si
             complain(&message::conflict(&conflict, commands, clock::now().wall));
             code
         }
-        Outcome::Refused(refusal, _) => {
+        Outcome::Refused(refusal) => {
             complain(&message::refusal(&refusal, inherited_id().as_ref()));
             code::FAILED
         }
@@ -219,10 +195,7 @@ pub fn not_acquired(outcome: Outcome, commands: &message::Commands, code: u8, si
             code
         }
         Outcome::NotPaused(id) => {
-            complain(&format!(
-                "there is no paused deployment {id}; see `{}`",
-                commands.line(&["list"])
-            ));
+            complain(&format!("there is no paused deployment {id}; see `{}`", commands.line(&["list"])));
             code::NOT_THERE
         }
         Outcome::Interrupted(signal) => {

@@ -195,11 +195,7 @@ impl WaitArgs {
 /// What the topology says of a conflict.
 pub fn policy_patience(plan: &Plan, pause: bool) -> Patience {
     let retry = plan.retry.as_ref().map(|_| plan.queue_bound);
-    Patience::Policy {
-        retry,
-        queue: plan.queue_bound,
-        pause,
-    }
+    Patience::Policy { retry, queue: plan.queue_bound, pause }
 }
 
 /// The locks of a plan.

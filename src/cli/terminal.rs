@@ -50,10 +50,7 @@ pub fn look(global: &Global) -> Look {
         When::Never => false,
         When::Auto => terminal && !no_colour && !dumb,
     };
-    Look {
-        colour,
-        width: terminal.then(|| columns(io::stdout())).flatten(),
-    }
+    Look { colour, width: terminal.then(|| columns(io::stdout())).flatten() }
 }
 
 /// How wide the terminal is.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Answer;
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::progress::Line;
 use super::target::{TargetArgs, WaitArgs, requests};
 use super::terminal::complain;
+use super::{Answer, Exec};
 use crate::clock;
 use crate::deployment::Id;
 use crate::ops::Never;
@@ -17,7 +17,6 @@ use crate::ops::acquire::Patience;
 use crate::ops::wait::{For, Waited, wait};
 use crate::output::message;
 
-/// Wait until a deployment holds its locks, or until a target could be had; takes nothing
 #[derive(Args)]
 pub struct Wait {
     /// The deployment to wait for
@@ -29,8 +28,8 @@ pub struct Wait {
     wait: WaitArgs,
 }
 
-impl Wait {
-    pub fn exec(self, context: &Context) -> Answer {
+impl Exec for Wait {
+    fn exec(self, context: &Context) -> Answer {
         if self.id.is_none() && !self.target.any() {
             let why = "what to wait for? Name a deployment by its id, or a target with --env or --lock";
             return Err(Failure::text(code::USAGE, why));
@@ -53,15 +52,7 @@ impl Wait {
             _ => None,
         };
         let mut line = Line::new(&context.global);
-        let waited = wait(
-            &store,
-            what,
-            inherited_id().as_ref(),
-            bound,
-            retry,
-            &mut line,
-            &mut Never,
-        );
+        let waited = wait(&store, what, inherited_id().as_ref(), bound, retry, &mut line, &mut Never);
         line.clear();
         match waited? {
             Waited::Done | Waited::Gone | Waited::Interrupted(_) => Ok(code::DONE),

@@ -7,7 +7,7 @@ use super::hand_off::{self, names};
 use super::{InTheWay, Interrupt, Progress, Queueing, Result};
 use crate::clock;
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
-use crate::engine::{self, Block, Blocker, Cause, Refusal, Who};
+use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
 use crate::model::{Keep, Kind, LockRequest, Operation};
 use crate::process;
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
@@ -100,7 +100,7 @@ pub enum Outcome {
     /// They are not: nobody waited, or the wait ran out, or it is paused.
     Conflict(Conflict),
     /// The wait could never have ended.
-    Refused(Refusal, Vec<InTheWay>),
+    Refused(Refusal),
     /// Somebody ended the wait: the record was gone.
     Cancelled(Id),
     /// A signal ended the wait.
@@ -122,20 +122,13 @@ pub fn acquire(
     interrupt: &mut dyn Interrupt,
 ) -> Result<Outcome> {
     let mut sleeper: Option<Box<dyn Sleeper + '_>> = None;
-    let first = store::decide(store, |txn| {
-        first_try(store, txn, draft, patience, retry, progress, &mut sleeper)
-    })?;
+    let first =
+        store::decide(store, |txn| first_try(store, txn, draft, patience, retry, progress, &mut sleeper))?;
     match (first, sleeper) {
         (First::Done(outcome), _) => Ok(outcome),
-        (First::Waiting(waiting), Some(sleeper)) => Waiter {
-            store,
-            draft,
-            waiting,
-            sleeper,
-            progress,
-            interrupt,
+        (First::Waiting(waiting), Some(sleeper)) => {
+            Waiter { store, draft, waiting, sleeper, progress, interrupt }.wait()
         }
-        .wait(),
         (First::Waiting(_), None) => unreachable!("one that waits has something to sleep on"),
     }
 }
@@ -172,34 +165,21 @@ fn first_try<'s>(
         Some(parent) => ancestors_of(txn, parent)?,
         None => Vec::new(),
     };
-    let who = Who {
-        id: None,
-        ancestors: &ancestors,
-        thorough: false,
-    };
+    let who = Who { id: None, ancestors: &ancestors, thorough: false };
     let found = hand_off::assess(txn, who, &draft.locks)?;
-    if let Some(refusal) = found.refused {
-        let all = in_the_way(txn, &found.blocks)?;
-        return Ok(First::Done(Outcome::Refused(refusal, all)));
+    if let Some(refusal) = hopeless(txn, who, &draft.locks, &found)? {
+        return Ok(First::Done(Outcome::Refused(refusal)));
     }
     if found.blocks.is_empty() {
         let mut deployment = build(txn, draft, ancestors)?;
         granted_now(&mut deployment, txn);
         let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
         events::log(txn, What::Acquired, &deployment, Aside::default());
-        return Ok(First::Done(Outcome::Granted(Grant {
-            deployment,
-            lease,
-            waited: Duration::ZERO,
-        })));
+        return Ok(First::Done(Outcome::Granted(Grant { deployment, lease, waited: Duration::ZERO })));
     }
     let Some(bound) = bound(patience, &found.blocks) else {
         return conflict_now(txn, draft, patience, ancestors, found.blocks).map(First::Done);
     };
-    if let Some(chain) = engine::cycle(txn, &ancestors, &found.blocks)? {
-        let all = in_the_way(txn, &found.blocks)?;
-        return Ok(First::Done(Outcome::Refused(Refusal::Cycle(chain), all)));
-    }
     // Before anything is entered: without something to sleep on there is no waiting.
     let sleeper = sleeper.insert(store.sleeper(retry)?);
     let deployment = build(txn, draft, ancestors)?;
@@ -212,15 +192,10 @@ fn first_try<'s>(
         deployment,
         began,
         until,
-        queueing: Queueing {
-            id: None,
-            blocks: found.blocks,
-            first: None,
-            place: 0,
-            waited: Duration::ZERO,
-        },
+        queueing: Queueing { id: None, blocks: found.blocks, first: None, place: 0, waited: Duration::ZERO },
     };
-    arm(txn, &mut waiting, sleeper.as_mut(), progress)?;
+    // Whether it could ever end was asked above, under the same guard.
+    let _ = arm(txn, &mut waiting, sleeper.as_mut(), progress)?;
     Ok(First::Waiting(waiting))
 }
 
@@ -231,9 +206,7 @@ fn bound(patience: Patience, blocks: &[Block]) -> Option<Option<Duration>> {
         Patience::Forever => Some(None),
         Patience::AtMost(d) => Some(Some(d)),
         Patience::Policy { retry: Some(d), .. } => Some(Some(d)),
-        Patience::Policy {
-            retry: None, queue, ..
-        } => blocks.iter().all(queues).then_some(Some(queue)),
+        Patience::Policy { retry: None, queue, .. } => blocks.iter().all(queues).then_some(Some(queue)),
     }
 }
 
@@ -263,12 +236,7 @@ fn conflict_now(
         }
         _ => None,
     };
-    Ok(Outcome::Conflict(Conflict {
-        blocks,
-        in_the_way,
-        waited: Duration::ZERO,
-        paused,
-    }))
+    Ok(Outcome::Conflict(Conflict { blocks, in_the_way, waited: Duration::ZERO, paused }))
 }
 
 /// The deployments inside whose command we run, `parent` first: believed as far as the store says they hold.
@@ -277,11 +245,7 @@ fn conflict_now(
 /// When the store cannot be looked at.
 pub fn ancestors_of(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<Id>> {
     let stored = txn.find(parent)?;
-    let Some(d) = stored
-        .as_ref()
-        .filter(|s| s.state().holds())
-        .and_then(Stored::deployment)
-    else {
+    let Some(d) = stored.as_ref().filter(|s| s.state().holds()).and_then(Stored::deployment) else {
         return Ok(Vec::new());
     };
     let mut ids = vec![parent.clone()];
@@ -296,7 +260,6 @@ fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deploym
         Some(id) => txn.find(id)?.as_ref().and_then(Stored::deployment).cloned(),
         None => None,
     };
-    let (process, _) = process::myself();
     Ok(Deployment {
         id: draft.resume.clone().unwrap_or_else(|| Id::new(number, random())),
         token: None,
@@ -309,13 +272,9 @@ fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deploym
         locks: draft.locks.clone(),
         owner: draft.owner.clone(),
         place: process::here().clone(),
-        process,
+        process: process::myself().0.clone(),
         owner_process: draft.owner_process.clone(),
-        command: if draft.command {
-            Command::Starting
-        } else {
-            Command::None
-        },
+        command: if draft.command { Command::Starting } else { Command::None },
         reason: draft.reason.clone(),
         url: draft.url.clone(),
         requested: before.map_or(now.wall, |d| d.requested),
@@ -343,10 +302,7 @@ fn random() -> u32 {
 fn granted_now(d: &mut Deployment, txn: &mut dyn Txn) {
     let now = txn.now();
     d.token = Some(d.arrival);
-    d.expires = d.ttl.map(|ttl| Expiry {
-        wall: now.wall + ttl,
-        boot: now.boot + ttl,
-    });
+    d.expires = d.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
 }
 
 /// Enters it; the paused record of one that is resumed goes when the new one stands.
@@ -364,23 +320,37 @@ fn enter(
     Ok(lease)
 }
 
+/// Why a wait would never end, if that is so: only one that is nested can wait for itself.
+fn hopeless(
+    txn: &mut dyn Txn,
+    who: Who<'_>,
+    locks: &[LockRequest],
+    found: &Assessment,
+) -> Result<Option<Refusal>> {
+    if found.refused.is_some() || who.ancestors.is_empty() || found.blocks.is_empty() {
+        return Ok(found.refused.clone());
+    }
+    Ok(engine::cycle(txn, who, locks)?.map(Refusal::Cycle))
+}
+
 /// Evaluates, arms for what the evaluation rests on, and makes sure that it still does.
 fn arm(
     txn: &mut dyn Txn,
     waiting: &mut Waiting,
     sleeper: &mut dyn Sleeper,
     progress: &mut dyn Progress,
-) -> Result<()> {
+) -> Result<Option<Refusal>> {
     let d = &waiting.deployment;
-    let who = Who {
-        id: Some(&d.id),
-        ancestors: &d.ancestors,
-        thorough: progress.wanted(),
-    };
+    let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: progress.wanted() };
     loop {
         let found = hand_off::assess(txn, who, &d.locks)?;
+        if let Some(refusal) = hopeless(txn, who, &d.locks, &found)? {
+            return Ok(Some(refusal));
+        }
         let mut ids = vec![d.id.clone()];
         ids.extend(engine::watch_list(&found.blocks));
+        // An ancestor's end takes away what its hold counted for.
+        ids.extend(d.ancestors.iter().cloned());
         sleeper.arm(&ids, txn)?;
         // What ended before the watch stood is seen now; what ends later wakes us.
         txn.forget();
@@ -391,19 +361,13 @@ fn arm(
             let place = 1 + again.blocks.iter().map(waiters_ahead).max().unwrap_or(0);
             let waited = txn.now().boot.saturating_sub(waiting.began);
             let id = Some(d.id.clone());
-            waiting.queueing = Queueing {
-                id,
-                blocks: again.blocks,
-                first,
-                place,
-                waited,
-            };
-            return Ok(());
+            waiting.queueing = Queueing { id, blocks: again.blocks, first, place, waited };
+            return Ok(None);
         }
         if again.blocks.is_empty() && again.dead.is_empty() {
             // Free meanwhile: the next look grants it.
             hand_off::hand_off(txn, &names(d))?;
-            return Ok(());
+            return Ok(None);
         }
     }
 }
@@ -415,16 +379,8 @@ pub fn waiters_ahead(block: &Block) -> usize {
 }
 
 fn look_up(txn: &mut dyn Txn, blocker: &Blocker) -> Result<InTheWay> {
-    let record = txn
-        .find(&blocker.id)?
-        .as_ref()
-        .and_then(Stored::deployment)
-        .cloned();
-    Ok(InTheWay {
-        id: blocker.id.clone(),
-        holds: blocker.holds,
-        record,
-    })
+    let record = txn.find(&blocker.id)?.as_ref().and_then(Stored::deployment).cloned();
+    Ok(InTheWay { id: blocker.id.clone(), holds: blocker.holds, record })
 }
 
 /// Everybody that `blocks` name, once, the holders first.
@@ -458,6 +414,7 @@ enum Found {
     StillWaiting,
     Gone,
     GaveUp(Conflict),
+    Hopeless(Refusal),
 }
 
 impl Waiter<'_, '_> {
@@ -469,11 +426,7 @@ impl Waiter<'_, '_> {
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
             let wake = self.sleeper.sleep(until, &interrupts)?;
             let out_of_time = self.waiting.until.is_some_and(|at| clock::since_boot() >= at);
-            let signal = if wake == Wake::Interrupt {
-                self.interrupt.take()
-            } else {
-                None
-            };
+            let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
             if wake == Wake::Time && !out_of_time {
                 told = self.tell();
                 continue;
@@ -490,6 +443,7 @@ impl Waiter<'_, '_> {
                     return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
                 }
                 Found::Gone => return Ok(Outcome::Cancelled(self.waiting.deployment.id)),
+                Found::Hopeless(refusal) => return Ok(Outcome::Refused(refusal)),
                 Found::GaveUp(conflict) => {
                     return Ok(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
                 }
@@ -512,23 +466,12 @@ impl Waiter<'_, '_> {
 
     fn granted(self, deployment: Deployment) -> Outcome {
         let waited = clock::since_boot().saturating_sub(self.waiting.began);
-        Outcome::Granted(Grant {
-            deployment,
-            lease: self.waiting.lease,
-            waited,
-        })
+        Outcome::Granted(Grant { deployment, lease: self.waiting.lease, waited })
     }
 
     /// Under the guard: granted, still waiting, gone, or, where we give up, withdrawn.
     fn look(&mut self, give_up: bool) -> Result<Found> {
-        let Waiter {
-            store,
-            draft,
-            waiting,
-            sleeper,
-            progress,
-            ..
-        } = self;
+        let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
             let id = waiting.deployment.id.clone();
             if let Some(done) = settled(txn, &id)? {
@@ -541,7 +484,10 @@ impl Waiter<'_, '_> {
             if give_up {
                 return withdraw(txn, waiting, draft).map(Found::GaveUp);
             }
-            arm(txn, waiting, sleeper.as_mut(), *progress)?;
+            if let Some(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
+                withdraw(txn, waiting, draft)?;
+                return Ok(Found::Hopeless(refusal));
+            }
             Ok(settled(txn, &id)?.unwrap_or(Found::StillWaiting))
         })
     }
@@ -552,15 +498,7 @@ fn settled(txn: &mut dyn Txn, id: &Id) -> Result<Option<Found>> {
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
             let took = d.since.duration_since(d.requested).ok();
-            events::log(
-                txn,
-                What::Acquired,
-                &d,
-                Aside {
-                    took,
-                    ..Aside::default()
-                },
-            );
+            events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
             Ok(Some(Found::Granted(d)))
         }
         Some(_) => Ok(None),
@@ -571,11 +509,7 @@ fn settled(txn: &mut dyn Txn, id: &Id) -> Result<Option<Found>> {
 /// Gives the place up; a resumed one goes back to being paused.
 fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Conflict> {
     let d = &waiting.deployment;
-    let who = Who {
-        id: Some(&d.id),
-        ancestors: &d.ancestors,
-        thorough: false,
-    };
+    let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: false };
     let blocks = engine::assess(txn, who, &d.locks)?.blocks;
     let in_the_way = in_the_way(txn, &blocks)?;
     let mut paused = None;
@@ -584,22 +518,9 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Confl
         paused = Some(d.id.clone());
     } else {
         txn.remove(&d.id)?;
-        events::log(
-            txn,
-            What::Released,
-            d,
-            Aside {
-                outcome: Some("gave up"),
-                ..Aside::default()
-            },
-        );
+        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), ..Aside::default() });
     }
     hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);
-    Ok(Conflict {
-        blocks,
-        in_the_way,
-        waited,
-        paused,
-    })
+    Ok(Conflict { blocks, in_the_way, waited, paused })
 }

@@ -59,21 +59,14 @@ pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> R
             });
         }
         txn.remove(id)?;
-        let took = stored
-            .deployment()
-            .and_then(|d| txn.now().wall.duration_since(d.since).ok());
+        let took = stored.deployment().and_then(|d| txn.now().wall.duration_since(d.since).ok());
         let why = match &verdict {
             Verdict::Dead(proof) => proof,
             _ => why,
         };
-        let aside = Aside {
-            why: Some(why),
-            by: Some(by),
-            took,
-            ..Aside::default()
-        };
+        let aside = Aside { why: Some(why), by: Some(by), took, ..Aside::default() };
         events::log_stored(txn, What::Cleared, &stored, aside);
-        hand_off::hand_off(txn, &locks_of(&stored))?;
+        hand_off::ended(txn, &locks_of(&stored))?;
         Ok(Cleared::Done(stored, verdict))
     })
 }
@@ -103,23 +96,16 @@ pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
             return Ok(Cancelled::NotThere);
         };
         let verdict = txn.verdict(&stored)?;
-        let aside = Aside {
-            by: Some(by),
-            outcome: Some("aborted"),
-            ..Aside::default()
-        };
+        let aside = Aside { by: Some(by), outcome: Some("aborted"), ..Aside::default() };
         if let (Stored::Readable(State::Attached, d), Verdict::Alive(_)) = (&stored, &verdict) {
-            let asked = Deployment {
-                cancelled: true,
-                ..(**d).clone()
-            };
+            let asked = Deployment { cancelled: true, ..(**d).clone() };
             txn.amend(&asked)?;
             events::log(txn, What::Cancelled, &asked, aside);
             return Ok(Cancelled::Asked(Box::new(asked)));
         }
         txn.remove(id)?;
         events::log_stored(txn, What::Cancelled, &stored, aside);
-        hand_off::hand_off(txn, &locks_of(&stored))?;
+        hand_off::ended(txn, &locks_of(&stored))?;
         Ok(Cancelled::Ended(stored))
     })
 }

@@ -3,7 +3,7 @@
 
 use super::Result;
 use super::events::{self, Aside, What};
-use crate::deployment::{Deployment, Id, Stored, Verdict};
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::{self, Assessment, Who};
 use crate::model::{LockName, LockRequest};
 use crate::store::Txn;
@@ -32,6 +32,33 @@ pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
     }
 }
 
+/// [`hand_off`] after one that held `locks` has ended. Its hold may have counted for waiters nested in it, whose
+/// wait can be hopeless from now on: they are made to look.
+///
+/// # Errors
+/// As [`hand_off`].
+pub fn ended(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
+    hand_off(txn, locks)?;
+    for lock in locks {
+        if txn.queue(lock)?.iter().any(|entry| entry.under.is_some()) {
+            return nudge_nested(txn);
+        }
+    }
+    Ok(())
+}
+
+/// Writing a waiter's record wakes it.
+fn nudge_nested(txn: &mut dyn Txn) -> Result<()> {
+    for stored in txn.all()? {
+        if let Stored::Readable(State::Waiting, d) = &stored {
+            if !d.ancestors.is_empty() {
+                txn.amend(d)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn grant(txn: &mut dyn Txn, id: &Id) -> Result<()> {
     let token = txn.next_number()?;
     txn.grant(id, token)
@@ -47,15 +74,7 @@ fn reclaim(txn: &mut dyn Txn, id: &Id) -> Result<Vec<LockName>> {
         _ => String::new(),
     };
     txn.remove(id)?;
-    events::log_stored(
-        txn,
-        What::Reclaimed,
-        &stored,
-        Aside {
-            why: Some(&why),
-            ..Aside::default()
-        },
-    );
+    events::log_stored(txn, What::Reclaimed, &stored, Aside { why: Some(&why), ..Aside::default() });
     Ok(locks_of(&stored))
 }
 
@@ -86,7 +105,7 @@ pub fn assess(txn: &mut dyn Txn, who: Who<'_>, locks: &[LockRequest]) -> Result<
         for id in &found.dead {
             touched.extend(reclaim(txn, id)?);
         }
-        hand_off(txn, &touched)?;
+        ended(txn, &touched)?;
         found = engine::assess(txn, who, locks)?;
         if found.dead.is_empty() {
             return Ok(found);

@@ -48,19 +48,10 @@ pub fn release(store: &dyn Store, id: &Id, outcome: &str, by: &str) -> Result<Re
             return Ok(Released::NotThere);
         }
         let took = txn.now().wall.duration_since(d.since).ok();
-        let aside = Aside {
-            outcome: Some(outcome),
-            took,
-            by: Some(by),
-            ..Aside::default()
-        };
+        let aside = Aside { outcome: Some(outcome), took, by: Some(by), ..Aside::default() };
         events::log(txn, What::Released, &d, aside);
-        hand_off::hand_off(txn, &locks_of(&stored))?;
-        Ok(if state.holds() {
-            Released::Done(d)
-        } else {
-            Released::Withdrawn(d)
-        })
+        hand_off::ended(txn, &locks_of(&stored))?;
+        Ok(if state.holds() { Released::Done(d) } else { Released::Withdrawn(d) })
     })
 }
 
@@ -73,18 +64,9 @@ pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<boo
         let held = txn.remove(&d.id)?;
         if held {
             let took = txn.now().wall.duration_since(d.since).ok();
-            events::log(
-                txn,
-                What::Released,
-                d,
-                Aside {
-                    outcome: Some(outcome),
-                    took,
-                    ..Aside::default()
-                },
-            );
+            events::log(txn, What::Released, d, Aside { outcome: Some(outcome), took, ..Aside::default() });
         }
-        hand_off::hand_off(txn, &names(d))?;
+        hand_off::ended(txn, &names(d))?;
         Ok(held)
     })
 }
@@ -139,10 +121,7 @@ pub fn note_command(store: &dyn Store, id: &Id, process: Process) -> Result<()> 
         let Some(Stored::Readable(_, d)) = txn.find(id)? else {
             return Ok(());
         };
-        txn.amend(&Deployment {
-            command: Command::Running(process.clone()),
-            ..*d
-        })
+        txn.amend(&Deployment { command: Command::Running(process.clone()), ..*d })
     })
 }
 
@@ -178,25 +157,10 @@ pub fn renew(store: &dyn Store, id: &Id, ttl: Option<Duration>, by: &str) -> Res
             return Ok(Renewed::NoTtl(d));
         };
         let now = txn.now();
-        let expires = Some(Expiry {
-            wall: now.wall + ttl,
-            boot: now.boot + ttl,
-        });
-        let renewed = Deployment {
-            ttl: Some(ttl),
-            expires,
-            ..*d
-        };
+        let expires = Some(Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
+        let renewed = Deployment { ttl: Some(ttl), expires, ..*d };
         txn.amend(&renewed)?;
-        events::log(
-            txn,
-            What::Renewed,
-            &renewed,
-            Aside {
-                by: Some(by),
-                ..Aside::default()
-            },
-        );
+        events::log(txn, What::Renewed, &renewed, Aside { by: Some(by), ..Aside::default() });
         Ok(Renewed::Until(Box::new(renewed)))
     })
 }

@@ -74,22 +74,12 @@ fn look(txn: &mut dyn Txn) -> Result<Survey> {
     let mut names: Vec<LockName> = deployments.iter().flat_map(queued_at).collect();
     names.sort();
     names.dedup();
-    let locks = names
-        .into_iter()
-        .map(|lock| show_lock(txn, lock))
-        .collect::<Result<_>>()?;
-    Ok(Survey {
-        now: txn.now(),
-        deployments,
-        locks,
-    })
+    let locks = names.into_iter().map(|lock| show_lock(txn, lock)).collect::<Result<_>>()?;
+    Ok(Survey { now: txn.now(), deployments, locks })
 }
 
 fn queued_at(shown: &Shown) -> Vec<LockName> {
-    let queued = shown
-        .stored
-        .deployment()
-        .filter(|_| shown.stored.state() != State::Paused);
+    let queued = shown.stored.deployment().filter(|_| shown.stored.state() != State::Paused);
     queued.map(super::hand_off::names).unwrap_or_default()
 }
 
@@ -108,20 +98,11 @@ fn show(txn: &mut dyn Txn, stored: Stored) -> Result<Shown> {
             }
         }
     }
-    Ok(Shown {
-        stored,
-        verdict,
-        position,
-        waiting_for,
-    })
+    Ok(Shown { stored, verdict, position, waiting_for })
 }
 
 fn blocks(txn: &mut dyn Txn, d: &Deployment, id: Option<&Id>) -> Result<Vec<Block>> {
-    let who = Who {
-        id,
-        ancestors: &d.ancestors,
-        thorough: true,
-    };
+    let who = Who { id, ancestors: &d.ancestors, thorough: true };
     Ok(engine::assess(txn, who, &d.locks)?.blocks)
 }
 
@@ -154,11 +135,7 @@ pub fn assess(
             Some(parent) => super::acquire::ancestors_of(txn, parent)?,
             None => Vec::new(),
         };
-        let who = Who {
-            id: None,
-            ancestors: &ancestors,
-            thorough: true,
-        };
+        let who = Who { id: None, ancestors: &ancestors, thorough: true };
         let found = engine::assess(txn, who, locks)?;
         let mut shown: Vec<Shown> = Vec::new();
         for blocker in found.blocks.iter().flat_map(|b| &b.by) {

@@ -132,11 +132,7 @@ fn look_at_one(txn: &mut dyn Txn, id: &Id, sleeper: &mut dyn Sleeper, known: boo
     let Stored::Readable(_, d) = stored else {
         return queueing(txn, Some(id.clone()), Vec::new());
     };
-    let who = Who {
-        id: Some(&d.id),
-        ancestors: &d.ancestors,
-        thorough: true,
-    };
+    let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: true };
     let blocks = engine::assess(txn, who, &d.locks)?.blocks;
     queueing(txn, Some(id.clone()), blocks)
 }
@@ -166,23 +162,12 @@ fn look_at_locks(
 fn queueing(txn: &mut dyn Txn, id: Option<Id>, blocks: Vec<engine::Block>) -> Result<Look> {
     let first = in_the_way(txn, &blocks)?.into_iter().next();
     let place = 1 + blocks.iter().map(waiters_ahead).max().unwrap_or(0);
-    Ok(Look::Not(Queueing {
-        id,
-        blocks,
-        first,
-        place,
-        waited: Duration::ZERO,
-    }))
+    Ok(Look::Not(Queueing { id, blocks, first, place, waited: Duration::ZERO }))
 }
 
 fn gave_up(store: &dyn Store, queueing: &Queueing, began: Duration) -> Result<Conflict> {
     let blocks = queueing.blocks.clone();
     let in_the_way = store::look(store, |txn| in_the_way(txn, &blocks))?.unwrap_or_default();
     let waited = clock::since_boot().saturating_sub(began);
-    Ok(Conflict {
-        blocks,
-        in_the_way,
-        waited,
-        paused: None,
-    })
+    Ok(Conflict { blocks, in_the_way, waited, paused: None })
 }

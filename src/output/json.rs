@@ -93,36 +93,21 @@ fn lock(shown: &LockShown) -> Lock<'_> {
     };
     Lock {
         lock: shown.lock.to_string(),
-        limit: shown
-            .entries
-            .iter()
-            .filter_map(|(e, _)| e.limit)
-            .min()
-            .map(Into::into),
+        limit: shown.entries.iter().filter_map(|(e, _)| e.limit).min().map(Into::into),
         holders: members(true),
         waiters: members(false),
     }
 }
 
 fn member(entry: &Entry) -> Member<'_> {
-    Member {
-        id: entry.id.as_str(),
-        mode: entry.mode.as_str(),
-    }
+    Member { id: entry.id.as_str(), mode: entry.mode.as_str() }
 }
 
 /// A lock as it is asked for.
 #[must_use]
 pub fn asked(request: &LockRequest) -> Asked {
-    let limit = request
-        .limit
-        .filter(|_| request.mode == Mode::Shared)
-        .map(Into::into);
-    Asked {
-        lock: request.lock.to_string(),
-        mode: request.mode.as_str(),
-        limit,
-    }
+    let limit = request.limit.filter(|_| request.mode == Mode::Shared).map(Into::into);
+    Asked { lock: request.lock.to_string(), mode: request.mode.as_str(), limit }
 }
 
 /// A deployment.

@@ -20,11 +20,7 @@ pub struct Commands {
 
 impl Commands {
     fn with(&self, words: &[&str]) -> String {
-        let all = self
-            .program
-            .iter()
-            .map(String::as_str)
-            .chain(words.iter().copied());
+        let all = self.program.iter().map(String::as_str).chain(words.iter().copied());
         all.map(shell).collect::<Vec<_>>().join(" ")
     }
 
@@ -86,24 +82,15 @@ pub fn conflict(conflict: &Conflict, commands: &Commands, now: SystemTime) -> St
         format!("not acquired: {what}\n")
     };
     for block in conflict.blocks.iter().skip(1) {
-        let by = block
-            .by
-            .first()
-            .and_then(|b| conflict.in_the_way.iter().find(|w| w.id == b.id));
-        text.push_str(&format!(
-            "  also {}\n",
-            blocked(std::slice::from_ref(block), by, now)
-        ));
+        let by = block.by.first().and_then(|b| conflict.in_the_way.iter().find(|w| w.id == b.id));
+        text.push_str(&format!("  also {}\n", blocked(std::slice::from_ref(block), by, now)));
     }
     if let Some(url) = first.and_then(|w| w.record.as_ref()).and_then(|d| d.url.as_ref()) {
         text.push_str(&format!("  see           {}\n", clean(url)));
     }
     if let Some(block) = conflict.blocks.first() {
         let lock = block.lock.to_string();
-        text.push_str(&format!(
-            "  show it       {}\n",
-            commands.line(&["list", "--lock", &lock])
-        ));
+        text.push_str(&format!("  show it       {}\n", commands.line(&["list", "--lock", &lock])));
     }
     if let Some(id) = &conflict.paused {
         text.push_str(&format!(
@@ -113,10 +100,7 @@ pub fn conflict(conflict: &Conflict, commands: &Commands, now: SystemTime) -> St
     }
     text.push_str(&format!("  wait for it   {}\n", commands.on_target("wait")));
     if let Some(who) = first {
-        text.push_str(&format!(
-            "  clear it      {}\n",
-            commands.line(&["clear", who.id.as_str()])
-        ));
+        text.push_str(&format!("  clear it      {}\n", commands.line(&["clear", who.id.as_str()])));
     }
     text
 }
@@ -175,14 +159,6 @@ pub fn breakage(stored: &Stored, verdict: &Verdict, now: SystemTime) -> String {
 
 fn describe(d: &Deployment, life: &str, now: SystemTime) -> String {
     let locks: Vec<String> = d.locks.iter().map(|r| clean(&r.lock.to_string())).collect();
-    let reason = d
-        .reason
-        .as_ref()
-        .map_or(String::new(), |r| format!(", \"{}\"", clean(r)));
-    format!(
-        "{} by {} for {}{reason} ({life})",
-        locks.join(" "),
-        clean(&d.owner),
-        since(d.since, now)
-    )
+    let reason = d.reason.as_ref().map_or(String::new(), |r| format!(", \"{}\"", clean(r)));
+    format!("{} by {} for {}{reason} ({life})", locks.join(" "), clean(&d.owner), since(d.since, now))
 }

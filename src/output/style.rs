@@ -135,10 +135,7 @@ mod tests {
     fn nothing_a_user_wrote_moves_the_cursor() {
         let evil = "\u{1b}[2J\rheld\u{202e}\u{9b}31m\u{7}\n";
         let clean = clean(evil);
-        assert!(
-            clean.chars().all(|c| !c.is_control() && !is_invisible(c)),
-            "{clean}"
-        );
+        assert!(clean.chars().all(|c| !c.is_control() && !is_invisible(c)), "{clean}");
         assert_eq!(super::clean("Zürich 東京"), "Zürich 東京");
     }
 

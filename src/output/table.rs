@@ -31,10 +31,7 @@ fn cell(text: impl AsRef<str>) -> Cell {
 }
 
 fn coloured(text: impl AsRef<str>, colour: Colour) -> Cell {
-    Cell {
-        text: clean(text.as_ref()),
-        colour,
-    }
+    Cell { text: clean(text.as_ref()), colour }
 }
 
 /// One row for each holder and waiter of each lock; then what is in no queue.
@@ -50,25 +47,12 @@ pub fn by_lock(survey: &Survey, look: Look) -> String {
         }
     }
     for shown in &survey.deployments {
-        let queued = survey
-            .locks
-            .iter()
-            .any(|l| l.entries.iter().any(|(e, _)| e.id == *shown.stored.id()));
+        let queued = survey.locks.iter().any(|l| l.entries.iter().any(|(e, _)| e.id == *shown.stored.id()));
         if !queued {
             rows.push(loose_row(survey, shown));
         }
     }
-    let heads = [
-        "LOCK",
-        "STATE",
-        "MODE",
-        "DEPLOYMENT",
-        "WHAT",
-        "OWNER",
-        "SINCE",
-        "UNTIL",
-        "NOTE",
-    ];
+    let heads = ["LOCK", "STATE", "MODE", "DEPLOYMENT", "WHAT", "OWNER", "SINCE", "UNTIL", "NOTE"];
     render(&heads, rows, look)
 }
 
@@ -77,36 +61,13 @@ pub fn by_lock(survey: &Survey, look: Look) -> String {
 pub fn by_deployment(survey: &Survey, look: Look) -> String {
     let rows = survey.deployments.iter().map(|shown| {
         let locks = match shown.stored.deployment() {
-            Some(d) => d
-                .locks
-                .iter()
-                .map(|r| r.lock.to_string())
-                .collect::<Vec<_>>()
-                .join(" "),
+            Some(d) => d.locks.iter().map(|r| r.lock.to_string()).collect::<Vec<_>>().join(" "),
             None => String::new(),
         };
         let [what, owner, since, until, note] = details(&survey.now, shown);
-        vec![
-            cell(shown.stored.id().as_str()),
-            state(shown),
-            what,
-            owner,
-            since,
-            until,
-            cell(locks),
-            note,
-        ]
+        vec![cell(shown.stored.id().as_str()), state(shown), what, owner, since, until, cell(locks), note]
     });
-    let heads = [
-        "DEPLOYMENT",
-        "STATE",
-        "WHAT",
-        "OWNER",
-        "SINCE",
-        "UNTIL",
-        "LOCKS",
-        "NOTE",
-    ];
+    let heads = ["DEPLOYMENT", "STATE", "WHAT", "OWNER", "SINCE", "UNTIL", "LOCKS", "NOTE"];
     render(&heads, rows.collect(), look)
 }
 
@@ -125,12 +86,7 @@ fn lock_row(survey: &Survey, lock: &LockShown, entry: &Entry, shown: &Shown) -> 
 
 fn loose_row(survey: &Survey, shown: &Shown) -> Vec<Cell> {
     let locks = match shown.stored.deployment() {
-        Some(d) => d
-            .blocked_at
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" "),
+        Some(d) => d.blocked_at.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         None => "?".to_owned(),
     };
     row(survey, cell(locks), cell("-"), shown)
@@ -163,13 +119,7 @@ fn details(now: &Now, shown: &Shown) -> [Cell; 5] {
             Stored::Unreadable(u) => (u.why.as_str(), u.path.as_str()),
             Stored::Readable(..) => ("", ""),
         };
-        return [
-            cell("?"),
-            cell("?"),
-            cell("?"),
-            cell("?"),
-            coloured(format!("{path}: {why}"), Colour::Red),
-        ];
+        return [cell("?"), cell("?"), cell("?"), cell("?"), coloured(format!("{path}: {why}"), Colour::Red)];
     };
     let until = match &d.expires {
         Some(expiry) => match expiry.wall.duration_since(now.wall) {
@@ -178,13 +128,7 @@ fn details(now: &Now, shown: &Shown) -> [Cell; 5] {
         },
         None => "-".to_owned(),
     };
-    [
-        cell(what(d)),
-        cell(&d.owner),
-        cell(since(d.since, now.wall)),
-        cell(until),
-        note(d, shown),
-    ]
+    [cell(what(d)), cell(&d.owner), cell(since(d.since, now.wall)), cell(until), note(d, shown)]
 }
 
 /// What it deploys, where that is more than its locks.
@@ -217,11 +161,7 @@ fn note(d: &Deployment, shown: &Shown) -> Cell {
     if !shown.waiting_for.is_empty() {
         let ids: Vec<&str> = shown.waiting_for.iter().take(3).map(Id::as_str).collect();
         let more = shown.waiting_for.len().saturating_sub(3);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         parts.push(format!("waits for {}{more}", ids.join(", ")));
     }
     parts.extend(d.url.clone());
@@ -239,13 +179,7 @@ fn render(heads: &[&str], rows: Vec<Vec<Cell>>, look: Look) -> String {
     if let Some(limit) = look.width {
         shrink(&mut widths, limit.saturating_sub(GAP * (heads.len() - 1)));
     }
-    let head = heads
-        .iter()
-        .map(|h| Cell {
-            text: (*h).to_owned(),
-            colour: Colour::Bold,
-        })
-        .collect();
+    let head = heads.iter().map(|h| Cell { text: (*h).to_owned(), colour: Colour::Bold }).collect();
     let mut text = String::new();
     for row in std::iter::once(head).chain(rows) {
         text.push_str(&line(&row, &widths, look));
@@ -264,12 +198,7 @@ fn shrink(widths: &mut [usize], limit: usize) {
             return;
         }
         // Down to the next narrower one, or as far as it takes.
-        let second = widths
-            .iter()
-            .copied()
-            .filter(|w| *w < widths[widest])
-            .max()
-            .unwrap_or(NARROW);
+        let second = widths.iter().copied().filter(|w| *w < widths[widest]).max().unwrap_or(NARROW);
         let needed = widths[widest] - (total - limit).min(widths[widest]);
         widths[widest] = needed.max(second).max(NARROW).min(widths[widest] - 1);
     }
@@ -279,11 +208,7 @@ fn line(row: &[Cell], widths: &[usize], look: Look) -> String {
     let mut text = String::new();
     for (i, (cell, wide)) in row.iter().zip(widths).enumerate() {
         let last = i + 1 == row.len();
-        let fitted = if look.width.is_some() {
-            fit(&cell.text, *wide)
-        } else {
-            cell.text.clone()
-        };
+        let fitted = if look.width.is_some() { fit(&cell.text, *wide) } else { cell.text.clone() };
         let padded = if last { fitted } else { pad(&fitted, *wide) };
         text.push_str(&paint(&padded, cell.colour, look.colour));
         if !last {

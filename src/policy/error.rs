@@ -96,11 +96,7 @@ impl fmt::Display for Hint {
             Hint::Declared(names) => {
                 let shown: Vec<String> = names.iter().take(SHOWN).map(|name| quote(name)).collect();
                 write!(f, "choose from {}", shown.join(", "))?;
-                if names.len() > SHOWN {
-                    write!(f, " and {} more", names.len() - SHOWN)
-                } else {
-                    Ok(())
-                }
+                if names.len() > SHOWN { write!(f, " and {} more", names.len() - SHOWN) } else { Ok(()) }
             }
         }
     }

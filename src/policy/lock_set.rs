@@ -20,27 +20,11 @@ pub(super) struct Wish {
 
 impl Wish {
     pub(super) fn exclusive(rule: u8, text: &str, line: Option<usize>) -> Self {
-        Wish {
-            mode: Mode::Exclusive,
-            limit: None,
-            because: Because {
-                rule,
-                text: text.to_owned(),
-                line,
-            },
-        }
+        Wish { mode: Mode::Exclusive, limit: None, because: Because { rule, text: text.to_owned(), line } }
     }
 
     pub(super) fn shared(rule: u8, limit: Option<NonZeroU32>, text: &str, line: Option<usize>) -> Self {
-        Wish {
-            mode: Mode::Shared,
-            limit,
-            because: Because {
-                rule,
-                text: text.to_owned(),
-                line,
-            },
-        }
+        Wish { mode: Mode::Shared, limit, because: Because { rule, text: text.to_owned(), line } }
     }
 
     /// As the two policy keys say; `declared` is the line of what declares the thing.
@@ -52,12 +36,9 @@ impl Wish {
             (true, None, Some(line)) => {
                 Wish::shared(rule, None, "allow_concurrent_deployments = true", Some(line))
             }
-            (true, None, None) => Wish::shared(
-                rule,
-                None,
-                "allows concurrent deployments (default)",
-                Some(declared),
-            ),
+            (true, None, None) => {
+                Wish::shared(rule, None, "allows concurrent deployments (default)", Some(declared))
+            }
         }
     }
 
@@ -72,11 +53,7 @@ impl Wish {
     /// The same lock and mode, because it comes along with another; its own setting is told where it narrows.
     pub(super) fn along(mut self, text: &str, line: Option<usize>) -> Self {
         let narrows = self.mode == Mode::Exclusive || self.limit.is_some();
-        self.because.text = if narrows {
-            format!("{text}, {}", self.because.text)
-        } else {
-            text.to_owned()
-        };
+        self.because.text = if narrows { format!("{text}, {}", self.because.text) } else { text.to_owned() };
         self.because.line = line;
         self
     }
@@ -119,11 +96,7 @@ impl LockSet {
 
     pub(super) fn into_locks(self) -> Vec<PlannedLock> {
         let planned = |(lock, wish): (LockName, Wish)| PlannedLock {
-            request: LockRequest {
-                lock,
-                mode: wish.mode,
-                limit: wish.limit,
-            },
+            request: LockRequest { lock, mode: wish.mode, limit: wish.limit },
             because: wish.because,
         };
         self.locks.into_iter().map(planned).collect()

@@ -80,9 +80,7 @@ pub fn plan(topology: Option<&Topology>, target: &Target) -> Result<Plan, Policy
         named_locks(topology, target, &mut set);
         return Ok(by_name(set));
     };
-    let topology = topology.ok_or_else(|| PolicyError::NoTopology {
-        environment: environment.clone(),
-    })?;
+    let topology = topology.ok_or_else(|| PolicyError::NoTopology { environment: environment.clone() })?;
     let scope = Scope::resolve(topology, target, environment)?;
     engine(&scope, &mut set);
     application(&scope, &mut set);
@@ -107,10 +105,7 @@ fn engine(scope: &Scope<'_>, set: &mut LockSet) {
             Some(line) => ("deployment_lock_used = true", line),
             None => ("deployment_lock_used (default true)", engine.line),
         };
-        set.add(
-            LockName::new(Kind::Engine, name),
-            Wish::exclusive(1, text, Some(line)),
-        );
+        set.add(LockName::new(Kind::Engine, name), Wish::exclusive(1, text, Some(line)));
     }
 }
 
@@ -165,12 +160,7 @@ fn chains(scope: &Scope<'_>, locked: &[&str], set: &mut LockSet) {
         let mut at = *start;
         // Where another chain came by, the rest of this one is locked already.
         while followed.insert(at) {
-            let Some(part_of) = scope
-                .topology
-                .containers
-                .get(at)
-                .map(|container| &container.part_of)
-            else {
+            let Some(part_of) = scope.topology.containers.get(at).map(|container| &container.part_of) else {
                 break;
             };
             let Some(next) = part_of.value.as_deref() else {
@@ -189,15 +179,8 @@ fn chains(scope: &Scope<'_>, locked: &[&str], set: &mut LockSet) {
 fn groups(scope: &Scope<'_>, set: &mut LockSet) {
     let touched: HashSet<&str> = scope.touched.iter().copied().collect();
     for (name, group) in &scope.topology.groups {
-        if group
-            .containers
-            .iter()
-            .any(|listed| touched.contains(listed.name.as_str()))
-        {
-            set.add(
-                LockName::new(Kind::Group, name),
-                Wish::declared(6, &group.concurrency, group.line),
-            );
+        if group.containers.iter().any(|listed| touched.contains(listed.name.as_str())) {
+            set.add(LockName::new(Kind::Group, name), Wish::declared(6, &group.concurrency, group.line));
         }
     }
 }
@@ -216,11 +199,7 @@ fn named_lock(table: Option<&NamedLock>, sharing: Sharing) -> Wish {
         (None, Sharing::Shared) => Wish::shared(7, None, "--shared", None),
         (None, Sharing::Slots(limit)) => Wish::shared(7, Some(limit), &format!("--slots {limit}"), None),
         (Some(table), Sharing::Shared) => {
-            let limit = table
-                .concurrency
-                .limit
-                .value
-                .filter(|_| table.concurrency.allow.value);
+            let limit = table.concurrency.limit.value.filter(|_| table.concurrency.allow.value);
             match limit {
                 Some(limit) => Wish::shared(7, Some(limit), &limit_text(limit), table.concurrency.limit.line),
                 None => Wish::shared(7, None, "--shared", None),
@@ -248,15 +227,8 @@ fn by_name(set: LockSet) -> Plan {
 }
 
 fn in_environment(set: LockSet, scope: &Scope<'_>) -> Plan {
-    let Environment {
-        retry,
-        retry_interval,
-        retry_attempts,
-        on_crash,
-        on_failure,
-        wait_for_manual,
-        ..
-    } = scope.environment;
+    let Environment { retry, retry_interval, retry_attempts, on_crash, on_failure, wait_for_manual, .. } =
+        scope.environment;
     let (interval, attempts) = (retry_interval.value, retry_attempts.value);
     Plan {
         locks: set.into_locks(),

@@ -31,12 +31,7 @@ impl<'a> Scope<'a> {
     ) -> Result<Self, PolicyError> {
         let undeclared = |kind, name: &str, hint| {
             let (name, path) = (name.to_owned(), topology.path.clone());
-            PolicyError::Undeclared {
-                kind,
-                name,
-                path,
-                hint,
-            }
+            PolicyError::Undeclared { kind, name, path, hint }
         };
         let environment = topology.environments.get(name).ok_or_else(|| {
             let hint = Hint::among(name, topology.environments.keys().map(String::as_str));
@@ -52,20 +47,10 @@ impl<'a> Scope<'a> {
                 })?,
             )),
         };
-        let listed = environment
-            .containers
-            .iter()
-            .map(|listed| (listed.name.as_str(), listed.line))
-            .collect();
-        let mut scope = Scope {
-            topology,
-            target,
-            name,
-            environment,
-            application,
-            touched: Vec::new(),
-            listed,
-        };
+        let listed =
+            environment.containers.iter().map(|listed| (listed.name.as_str(), listed.line)).collect();
+        let mut scope =
+            Scope { topology, target, name, environment, application, touched: Vec::new(), listed };
         scope.touched = scope.containers_asked_for()?;
         Ok(scope)
     }
@@ -89,9 +74,7 @@ impl<'a> Scope<'a> {
     }
 
     fn mapped(&self) -> &'a [Listed] {
-        let deployed = self
-            .application
-            .and_then(|(_, application)| application.environments.get(self.name));
+        let deployed = self.application.and_then(|(_, application)| application.environments.get(self.name));
         match deployed {
             Some(deployed) if !deployed.containers.is_empty() => &deployed.containers,
             _ => &self.environment.containers,
@@ -104,20 +87,10 @@ impl<'a> Scope<'a> {
         if self.topology.containers.contains_key(&name) {
             // No misspelling: it exists, so a similar name is no better guess than another.
             let (environment, hint) = (self.name.to_owned(), Hint::all(here));
-            return PolicyError::ContainerOutside {
-                container: name,
-                environment,
-                path,
-                hint,
-            };
+            return PolicyError::ContainerOutside { container: name, environment, path, hint };
         }
         let hint = Hint::among(&name, here);
-        PolicyError::Undeclared {
-            kind: "container",
-            name,
-            path,
-            hint,
-        }
+        PolicyError::Undeclared { kind: "container", name, path, hint }
     }
 
     /// Rule 4: whether containers that are not touched are locked too.
@@ -159,9 +132,7 @@ fn needs_environment(target: &Target) -> Option<PolicyError> {
         (target.exclusive, "--exclusive"),
         (target.versioned, "--resource"),
     ];
-    let option = given
-        .into_iter()
-        .find_map(|(given, option)| given.then_some(option))?;
+    let option = given.into_iter().find_map(|(given, option)| given.then_some(option))?;
     Some(PolicyError::NeedsEnvironment { option })
 }
 

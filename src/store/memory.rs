@@ -98,10 +98,11 @@ impl View for MemoryTxn<'_> {
     }
 
     fn asker(&mut self, id: &Id) -> Result<Option<Asker>> {
-        Ok(self.content.deployments.get(id).map(|(_, d, _)| Asker {
-            locks: d.locks.clone(),
-            ancestors: d.ancestors.clone(),
-        }))
+        Ok(self
+            .content
+            .deployments
+            .get(id)
+            .map(|(_, d, _)| Asker { locks: d.locks.clone(), ancestors: d.ancestors.clone() }))
     }
 
     fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>> {
@@ -128,20 +129,14 @@ impl Txn for MemoryTxn<'_> {
 
     fn all(&mut self) -> Result<Vec<Stored>> {
         let all = self.content.deployments.values();
-        Ok(all
-            .map(|(state, d, _)| Stored::Readable(*state, Box::new(d.clone())))
-            .collect())
+        Ok(all.map(|(state, d, _)| Stored::Readable(*state, Box::new(d.clone()))).collect())
     }
 
     fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
         let Some(d) = stored.deployment() else {
             return Ok(Verdict::Unknown(String::new()));
         };
-        let alive = self
-            .content
-            .deployments
-            .get(&d.id)
-            .is_some_and(|(_, _, a)| a.strong_count() > 0);
+        let alive = self.content.deployments.get(&d.id).is_some_and(|(_, _, a)| a.strong_count() > 0);
         let evidence = Evidence {
             locked: alive,
             kernel: Kernel::Ours,
@@ -160,29 +155,13 @@ impl Txn for MemoryTxn<'_> {
         self.content.deployments.insert(d.id.clone(), entry);
         if state != State::Paused {
             for request in &d.locks {
-                let over = under
-                    .iter()
-                    .find(|(lock, _)| *lock == request.lock)
-                    .map(|(_, id)| id.clone());
-                let entry = Entry {
-                    id: d.id.clone(),
-                    mode: request.mode,
-                    limit: request.limit,
-                    under: over,
-                };
-                self.content
-                    .queues
-                    .entry(request.lock.clone())
-                    .or_default()
-                    .push(entry);
+                let over = under.iter().find(|(lock, _)| *lock == request.lock).map(|(_, id)| id.clone());
+                let entry = Entry { id: d.id.clone(), mode: request.mode, limit: request.limit, under: over };
+                self.content.queues.entry(request.lock.clone()).or_default().push(entry);
             }
         }
         self.content.version += 1;
-        Ok(Box::new(MemoryLease {
-            id: d.id.clone(),
-            alive: Some(alive),
-            store: self.store.clone(),
-        }))
+        Ok(Box::new(MemoryLease { id: d.id.clone(), alive: Some(alive), store: self.store.clone() }))
     }
 
     fn grant(&mut self, id: &Id, token: u64) -> Result<()> {
@@ -191,10 +170,7 @@ impl Txn for MemoryTxn<'_> {
             *state = State::Attached;
             d.token = Some(token);
             d.since = now.wall;
-            d.expires = d.ttl.map(|ttl| Expiry {
-                wall: now.wall + ttl,
-                boot: now.boot + ttl,
-            });
+            d.expires = d.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
         }
         self.content.version += 1;
         Ok(())
@@ -206,10 +182,7 @@ impl Txn for MemoryTxn<'_> {
             *old = d.clone();
         }
         if to == State::Paused {
-            self.content
-                .queues
-                .values_mut()
-                .for_each(|q| q.retain(|e| e.id != d.id));
+            self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != d.id));
         }
         self.content.version += 1;
         Ok(())
@@ -217,10 +190,7 @@ impl Txn for MemoryTxn<'_> {
 
     fn remove(&mut self, id: &Id) -> Result<bool> {
         let removed = self.content.deployments.remove(id).is_some();
-        self.content
-            .queues
-            .values_mut()
-            .for_each(|q| q.retain(|e| e.id != *id));
+        self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != *id));
         self.content.queues.retain(|_, q| !q.is_empty());
         self.content.version += 1;
         Ok(removed)
@@ -283,11 +253,7 @@ impl Sleeper for MemorySleeper<'_> {
 
 impl Store for MemoryStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
-        let done = decision(&mut MemoryTxn {
-            store: self,
-            content: self.content(),
-            now: clock::now(),
-        });
+        let done = decision(&mut MemoryTxn { store: self, content: self.content(), now: clock::now() });
         self.0.changed.notify_all();
         done
     }

@@ -92,19 +92,11 @@ fn circle_from<'a, 'b>(
 
 fn declared(topology: &Topology, needs: Needs<'_>, name: &str) -> Result<(), String> {
     match needs {
-        Needs::Engine => in_map(
-            &topology.engines,
-            name,
-            "engine",
-            "give it a table, which may be empty",
-        ),
+        Needs::Engine => in_map(&topology.engines, name, "engine", "give it a table, which may be empty"),
         Needs::Environment => in_map(&topology.environments, name, "environment", "give it a table"),
-        Needs::Container | Needs::PartOf(_) => in_map(
-            &topology.containers,
-            name,
-            "container",
-            "give it a table or list it in an environment",
-        ),
+        Needs::Container | Needs::PartOf(_) => {
+            in_map(&topology.containers, name, "container", "give it a table or list it in an environment")
+        }
         Needs::ContainerIn(environment) => in_environment(topology, environment, name),
     }
 }
@@ -127,16 +119,9 @@ fn in_environment(topology: &Topology, environment: &str, name: &str) -> Result<
     if declared.listed(name).is_some() {
         return Ok(());
     }
-    let hint = match closest(
-        name,
-        declared.containers.iter().map(|listed| listed.name.as_str()),
-    ) {
+    let hint = match closest(name, declared.containers.iter().map(|listed| listed.name.as_str())) {
         Some(close) => format!("did you mean {}?", quote(close)),
         None => "add it to the environment's containers".to_owned(),
     };
-    Err(format!(
-        "container {} is not in environment {}: {hint}",
-        quote(name),
-        quote(environment)
-    ))
+    Err(format!("container {} is not in environment {}: {hint}", quote(name), quote(environment)))
 }

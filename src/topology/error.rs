@@ -30,13 +30,7 @@ impl fmt::Display for TopologyError {
         let indent = " ".repeat(self.column - 1);
         let carets = "^".repeat(self.width);
         writeln!(f, "{}", self.message)?;
-        writeln!(
-            f,
-            "{margin}--> {}:{}:{}",
-            self.path.display(),
-            self.line,
-            self.column
-        )?;
+        writeln!(f, "{margin}--> {}:{}:{}", self.path.display(), self.line, self.column)?;
         writeln!(f, "{margin} |")?;
         writeln!(f, "{number} | {}", self.source_line)?;
         write!(f, "{margin} | {indent}{carets}")
@@ -93,10 +87,7 @@ impl<'a> Source<'a> {
     /// An error of the TOML itself.
     pub(super) fn syntax(&self, error: &toml::de::Error) -> TopologyError {
         let reason = error.message().lines().collect::<Vec<_>>().join("; ");
-        self.error(
-            &error.span().unwrap_or(0..0),
-            format!("this is not valid TOML: {reason}"),
-        )
+        self.error(&error.span().unwrap_or(0..0), format!("this is not valid TOML: {reason}"))
     }
 
     fn line_text(&self, line: usize) -> &'a str {
@@ -108,10 +99,7 @@ impl<'a> Source<'a> {
 /// The nearest character boundary at or before this byte.
 fn floor(text: &str, byte: usize) -> usize {
     let byte = byte.min(text.len());
-    (0..=byte)
-        .rev()
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(0)
+    (0..=byte).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// One column for each character, and none that a terminal would obey.

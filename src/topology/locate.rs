@@ -76,10 +76,7 @@ pub enum LocateError {
 pub fn find(search: &Search) -> Result<Found, LocateError> {
     if let Some(path) = &search.explicit {
         let text = read(path)?.ok_or_else(|| LocateError::Missing { path: path.clone() })?;
-        return Ok(Found::File {
-            path: path.clone(),
-            text,
-        });
+        return Ok(Found::File { path: path.clone(), text });
     }
     let mut looked = Vec::new();
     for path in candidates(search) {
@@ -100,17 +97,12 @@ pub fn find(search: &Search) -> Result<Found, LocateError> {
 
 fn candidates(search: &Search) -> impl Iterator<Item = PathBuf> {
     let upwards = search.cwd.ancestors().map(|folder| folder.join(FILE_NAME));
-    upwards
-        .chain(search.user_config.clone())
-        .chain([search.system.clone()])
+    upwards.chain(search.user_config.clone()).chain([search.system.clone()])
 }
 
 /// The text of a file, `None` where there is none.
 fn read(path: &Path) -> Result<Option<String>, LocateError> {
-    let unreadable = |cause| LocateError::Unreadable {
-        path: path.to_owned(),
-        cause,
-    };
+    let unreadable = |cause| LocateError::Unreadable { path: path.to_owned(), cause };
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -123,10 +115,7 @@ fn read(path: &Path) -> Result<Option<String>, LocateError> {
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        LocateError::NotUtf8 {
-            path: path.to_owned(),
-            line,
-        }
+        LocateError::NotUtf8 { path: path.to_owned(), line }
     })
 }
 

@@ -50,10 +50,7 @@ impl<T> Setting<T> {
 
     /// A value that this line sets.
     pub const fn at(line: usize, value: T) -> Self {
-        Setting {
-            value,
-            line: Some(line),
-        }
+        Setting { value, line: Some(line) }
     }
 }
 
@@ -68,10 +65,7 @@ pub struct Concurrency {
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Concurrency {
-            allow: Setting::unset(true),
-            limit: Setting::unset(None),
-        }
+        Concurrency { allow: Setting::unset(true), limit: Setting::unset(None) }
     }
 }
 

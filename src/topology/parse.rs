@@ -16,15 +16,8 @@ use super::{
     RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
 };
 
-pub(super) const TOP: &[&str] = &[
-    "store",
-    "environments",
-    "containers",
-    "groups",
-    "applications",
-    "engines",
-    "locks",
-];
+pub(super) const TOP: &[&str] =
+    &["store", "environments", "containers", "groups", "applications", "engines", "locks"];
 pub(super) const STORE: &[&str] = &["backend", "directory", "mode", "endpoints", "prefix"];
 pub(super) const ENVIRONMENT: &[&str] = &[
     "containers",
@@ -57,14 +50,10 @@ pub(super) fn topology(path: &Path, text: &str) -> Result<Topology, TopologyErro
     let mut topology = Topology {
         path: path.to_owned(),
         store: store(&top)?,
-        environments: each(&top, "environments", |entry| {
-            environment(&source, entry, &mut used)
-        })?,
+        environments: each(&top, "environments", |entry| environment(&source, entry, &mut used))?,
         containers: each(&top, "containers", |entry| container(&source, entry, &mut used))?,
         groups: each(&top, "groups", |entry| group(&source, entry, &mut used))?,
-        applications: each(&top, "applications", |entry| {
-            application(&source, entry, &mut used)
-        })?,
+        applications: each(&top, "applications", |entry| application(&source, entry, &mut used))?,
         engines: each(&top, "engines", |entry| engine(&source, entry))?,
         locks: each(&top, "locks", |entry| named_lock(&source, entry))?,
     };
@@ -79,11 +68,7 @@ fn each<'a, T>(
     known: &str,
     mut read: impl FnMut(&Entry<'a>) -> Result<T, TopologyError>,
 ) -> Result<BTreeMap<String, T>, TopologyError> {
-    parent
-        .entries(known)?
-        .iter()
-        .map(|entry| Ok((entry.name.to_owned(), read(entry)?)))
-        .collect()
+    parent.entries(known)?.iter().map(|entry| Ok((entry.name.to_owned(), read(entry)?))).collect()
 }
 
 fn store(top: &Table<'_>) -> Result<Store, TopologyError> {
@@ -98,26 +83,14 @@ fn store(top: &Table<'_>) -> Result<Store, TopologyError> {
         });
     };
     let table = Table::of(top.source, &entry, STORE)?;
-    let endpoints = table.names(
-        "endpoints",
-        "a list of addresses such as \"http://127.0.0.1:2379\"",
-    )?;
+    let endpoints = table.names("endpoints", "a list of addresses such as \"http://127.0.0.1:2379\"")?;
     Ok(Store {
         line: Some(table.line),
         backend: table.string("backend", Backend::Files, "\"files\" or \"etcd\"", backend)?,
         directory: table.string("directory", None, "the path of a folder", directory)?,
-        mode: table.string(
-            "mode",
-            None,
-            "permission bits such as \"2770\", the owner's among them",
-            mode,
-        )?,
+        mode: table.string("mode", None, "permission bits such as \"2770\", the owner's among them", mode)?,
         endpoints: Setting {
-            value: endpoints
-                .unwrap_or_default()
-                .into_iter()
-                .map(|name| name.text.to_owned())
-                .collect(),
+            value: endpoints.unwrap_or_default().into_iter().map(|name| name.text.to_owned()).collect(),
             line: table.line_of("endpoints"),
         },
         prefix: table.string("prefix", None, "a string", |text| Some(Some(text.to_owned())))?,
@@ -154,10 +127,7 @@ fn environment<'a>(
     Ok(Environment {
         line: table.line,
         concurrency: table.concurrency()?,
-        containers: listed(
-            source,
-            &table.names("containers", CONTAINER_NAMES)?.unwrap_or_default(),
-        ),
+        containers: listed(source, &table.names("containers", CONTAINER_NAMES)?.unwrap_or_default()),
         lock_all: table.bool("lock_all_containers_in_environment", false)?,
         retry: table.bool("enable_lock_retry", false)?,
         retry_interval: table.duration("lock_retry_interval", RETRY_INTERVAL)?,
@@ -182,13 +152,7 @@ fn container<'a>(
         line: table.line,
         has_table: true,
         concurrency: table.concurrency()?,
-        part_of: reference(
-            &table,
-            "part_of",
-            "the name of a container",
-            Needs::PartOf(entry.name),
-            used,
-        )?,
+        part_of: reference(&table, "part_of", "the name of a container", Needs::PartOf(entry.name), used)?,
     })
 }
 
@@ -201,11 +165,7 @@ fn group<'a>(
     let containers = table.names("containers", CONTAINER_NAMES)?.unwrap_or_default();
     let members = listed(source, &containers);
     used.add_all(Needs::Container, containers);
-    Ok(Group {
-        line: table.line,
-        concurrency: table.concurrency()?,
-        containers: members,
-    })
+    Ok(Group { line: table.line, concurrency: table.concurrency()?, containers: members })
 }
 
 fn application<'a>(
@@ -225,9 +185,7 @@ fn application<'a>(
     Ok(Application {
         line: table.line,
         concurrency: table.concurrency()?,
-        environments: each(&table, "environments", |entry| {
-            deployed_application(source, entry, used)
-        })?,
+        environments: each(&table, "environments", |entry| deployed_application(source, entry, used))?,
     })
 }
 
@@ -237,44 +195,26 @@ fn deployed_application<'a>(
     used: &mut References<'a>,
 ) -> Result<DeployedApplication, TopologyError> {
     let table = Table::of(source, entry, DEPLOYED)?;
-    used.add(
-        Needs::Environment,
-        Name {
-            text: entry.name,
-            place: entry.place.clone(),
-        },
-    );
+    used.add(Needs::Environment, Name { text: entry.name, place: entry.place.clone() });
     let containers = table.names("containers", CONTAINER_NAMES)?.unwrap_or_default();
     if containers.is_empty() {
         // It could be read as "none of them" and as "no mapping, so all".
-        table.refuse(
-            "containers",
-            "must not be empty: leave it out for all containers of the environment",
-        )?;
+        table
+            .refuse("containers", "must not be empty: leave it out for all containers of the environment")?;
     }
     let mapped = listed(source, &containers);
     used.add_all(Needs::ContainerIn(entry.name), containers);
-    Ok(DeployedApplication {
-        line: table.line,
-        concurrency: table.concurrency()?,
-        containers: mapped,
-    })
+    Ok(DeployedApplication { line: table.line, concurrency: table.concurrency()?, containers: mapped })
 }
 
 fn engine<'a>(source: &'a Source<'a>, entry: &Entry<'a>) -> Result<Engine, TopologyError> {
     let table = Table::of(source, entry, ENGINE)?;
-    Ok(Engine {
-        line: table.line,
-        lock_used: table.bool("deployment_lock_used", true)?,
-    })
+    Ok(Engine { line: table.line, lock_used: table.bool("deployment_lock_used", true)? })
 }
 
 fn named_lock<'a>(source: &'a Source<'a>, entry: &Entry<'a>) -> Result<NamedLock, TopologyError> {
     let table = Table::of(source, entry, LOCK)?;
-    Ok(NamedLock {
-        line: table.line,
-        concurrency: table.concurrency()?,
-    })
+    Ok(NamedLock { line: table.line, concurrency: table.concurrency()? })
 }
 
 /// A key that names something declared elsewhere.
@@ -288,38 +228,25 @@ fn reference<'a>(
     let Some(name) = table.name(known, expected)? else {
         return Ok(Setting::unset(None));
     };
-    let setting = Setting {
-        value: Some(name.text.to_owned()),
-        line: table.line_of(known),
-    };
+    let setting = Setting { value: Some(name.text.to_owned()), line: table.line_of(known) };
     used.add(needs, name);
     Ok(setting)
 }
 
 fn listed(source: &Source<'_>, names: &[Name<'_>]) -> Vec<Listed> {
-    let listed = |name: &Name<'_>| Listed {
-        name: name.text.to_owned(),
-        line: source.line(name.place.start),
-    };
+    let listed = |name: &Name<'_>| Listed { name: name.text.to_owned(), line: source.line(name.place.start) };
     names.iter().map(listed).collect()
 }
 
 /// Declares the containers that only environments' lists name, at the first line that does.
 fn declare_listed(topology: &mut Topology) {
-    for listed in topology
-        .environments
-        .values()
-        .flat_map(|environment| &environment.containers)
-    {
-        let container = topology
-            .containers
-            .entry(listed.name.clone())
-            .or_insert_with(|| Container {
-                line: listed.line,
-                has_table: false,
-                concurrency: Default::default(),
-                part_of: Setting::unset(None),
-            });
+    for listed in topology.environments.values().flat_map(|environment| &environment.containers) {
+        let container = topology.containers.entry(listed.name.clone()).or_insert_with(|| Container {
+            line: listed.line,
+            has_table: false,
+            concurrency: Default::default(),
+            part_of: Setting::unset(None),
+        });
         if !container.has_table {
             container.line = container.line.min(listed.line);
         }

@@ -76,12 +76,7 @@ impl<'a> Table<'a> {
 
     fn empty(source: &'a Source<'a>, line: usize, path: String) -> Self {
         let fields = Vec::new();
-        Table {
-            source,
-            line,
-            path,
-            fields,
-        }
+        Table { source, line, path, fields }
     }
 
     fn fill(mut self, table: &'a DeTable<'a>, known: &[&'static str]) -> Result<Self, TopologyError> {
@@ -96,12 +91,7 @@ impl<'a> Table<'a> {
                 );
                 return Err(self.source.error(&key.span(), message));
             }
-            self.fields.push(Field {
-                known: name,
-                key: key.get_ref(),
-                place: key.span(),
-                value,
-            });
+            self.fields.push(Field { known: name, key: key.get_ref(), place: key.span(), value });
         }
         Ok(self)
     }
@@ -112,20 +102,13 @@ impl<'a> Table<'a> {
         known: &[&'static str],
     ) -> Result<&'static str, TopologyError> {
         let written = key.get_ref().as_ref();
-        if let Some(name) = known
-            .iter()
-            .find(|name| written == **name || written == camel(name))
-        {
+        if let Some(name) = known.iter().find(|name| written == **name || written == camel(name)) {
             return Ok(name);
         }
         // In the spelling that was tried.
         let in_camel_case = written.chars().any(|c| c.is_ascii_uppercase());
         let spell = |name: &&str| {
-            if in_camel_case {
-                camel(name)
-            } else {
-                (*name).to_owned()
-            }
+            if in_camel_case { camel(name) } else { (*name).to_owned() }
         };
         let spellings: Vec<String> = known.iter().map(spell).collect();
         let hint = match closest(written, spellings.iter().map(String::as_str)) {
@@ -141,11 +124,7 @@ impl<'a> Table<'a> {
     }
 
     fn title(&self) -> String {
-        if self.path.is_empty() {
-            "the topology file".to_owned()
-        } else {
-            format!("[{}]", self.path)
-        }
+        if self.path.is_empty() { "the topology file".to_owned() } else { format!("[{}]", self.path) }
     }
 
     /// An error at the value of a key: `what` follows the names of key and table.
@@ -155,10 +134,7 @@ impl<'a> Table<'a> {
     }
 
     fn mistyped(&self, field: &Field<'_>, expected: &str) -> TopologyError {
-        self.wrong(
-            field,
-            &format!("must be {expected}, found {}", kind_of(field.value.get_ref())),
-        )
+        self.wrong(field, &format!("must be {expected}, found {}", kind_of(field.value.get_ref())))
     }
 
     /// Reads a key by `read`, or takes the default.
@@ -169,10 +145,7 @@ impl<'a> Table<'a> {
         read: impl FnOnce(&Self, &Field<'a>) -> Result<T, TopologyError>,
     ) -> Result<Setting<T>, TopologyError> {
         match self.field(known) {
-            Some(field) => Ok(Setting::at(
-                self.source.line(field.place.start),
-                read(self, field)?,
-            )),
+            Some(field) => Ok(Setting::at(self.source.line(field.place.start), read(self, field)?)),
             None => Ok(Setting::unset(default)),
         }
     }
@@ -180,11 +153,7 @@ impl<'a> Table<'a> {
     /// `true` or `false`.
     pub(super) fn bool(&self, known: &str, default: bool) -> Result<Setting<bool>, TopologyError> {
         self.setting(known, default, |table, field| {
-            field
-                .value
-                .get_ref()
-                .as_bool()
-                .ok_or_else(|| table.mistyped(field, "true or false"))
+            field.value.get_ref().as_bool().ok_or_else(|| table.mistyped(field, "true or false"))
         })
     }
 
@@ -197,11 +166,7 @@ impl<'a> Table<'a> {
         make: impl FnOnce(&'a str) -> Option<T>,
     ) -> Result<Setting<T>, TopologyError> {
         self.setting(known, default, |table, field| {
-            let text = field
-                .value
-                .get_ref()
-                .as_str()
-                .ok_or_else(|| table.mistyped(field, expected))?;
+            let text = field.value.get_ref().as_str().ok_or_else(|| table.mistyped(field, expected))?;
             make(text)
                 .ok_or_else(|| table.wrong(field, &format!("must be {expected}, found {}", quote(text))))
         })
@@ -209,16 +174,11 @@ impl<'a> Table<'a> {
 
     /// `"release"` or `"hold"`.
     pub(super) fn keep(&self, known: &str) -> Result<Setting<Keep>, TopologyError> {
-        self.string(
-            known,
-            Keep::Release,
-            "\"release\" or \"hold\"",
-            |text| match text {
-                "release" => Some(Keep::Release),
-                "hold" => Some(Keep::Hold),
-                _ => None,
-            },
-        )
+        self.string(known, Keep::Release, "\"release\" or \"hold\"", |text| match text {
+            "release" => Some(Keep::Release),
+            "hold" => Some(Keep::Hold),
+            _ => None,
+        })
     }
 
     /// A whole number of 1 or more.
@@ -228,9 +188,7 @@ impl<'a> Table<'a> {
             let DeValue::Integer(integer) = field.value.get_ref() else {
                 return Err(table.mistyped(field, EXPECTED));
             };
-            let count = number(integer)
-                .and_then(|n| u32::try_from(n).ok())
-                .and_then(NonZeroU32::new);
+            let count = number(integer).and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
             let found = || table.wrong(field, &format!("must be {EXPECTED}, found {integer}"));
             count.map(Some).ok_or_else(found)
         })
@@ -238,10 +196,7 @@ impl<'a> Table<'a> {
 
     /// The two policy keys.
     pub(super) fn concurrency(&self) -> Result<Concurrency, TopologyError> {
-        Ok(Concurrency {
-            allow: self.bool(ALLOW, true)?,
-            limit: self.count(LIMIT)?,
-        })
+        Ok(Concurrency { allow: self.bool(ALLOW, true)?, limit: self.count(LIMIT)? })
     }
 
     /// A time span longer than nothing.
@@ -281,11 +236,7 @@ impl<'a> Table<'a> {
         let Some(field) = self.field(known) else {
             return Ok(None);
         };
-        let array = field
-            .value
-            .get_ref()
-            .as_array()
-            .ok_or_else(|| self.mistyped(field, expected))?;
+        let array = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, expected))?;
         let mut seen = HashSet::new();
         let mut names = Vec::with_capacity(array.len());
         for value in array {
@@ -307,17 +258,11 @@ impl<'a> Table<'a> {
     ) -> Result<Name<'a>, TopologyError> {
         let Some(text) = value.get_ref().as_str() else {
             let found = kind_of(value.get_ref());
-            let message = format!(
-                "{} in {} must be {expected}, found {found}",
-                quote(field.key),
-                self.title()
-            );
+            let message =
+                format!("{} in {} must be {expected}, found {found}", quote(field.key), self.title());
             return Err(self.source.error(&value.span(), message));
         };
-        let name = Name {
-            text,
-            place: value.span(),
-        };
+        let name = Name { text, place: value.span() };
         checked(self.source, &name)?;
         Ok(name)
     }
@@ -329,8 +274,7 @@ impl<'a> Table<'a> {
 
     /// An error at the value of a key that is there, after the key's name and its table's.
     pub(super) fn refuse(&self, known: &str, what: &str) -> Result<(), TopologyError> {
-        self.field(known)
-            .map_or(Ok(()), |field| Err(self.wrong(field, what)))
+        self.field(known).map_or(Ok(()), |field| Err(self.wrong(field, what)))
     }
 
     /// A known table of this one, such as `[store]`.
@@ -349,10 +293,7 @@ impl<'a> Table<'a> {
         let within = Self::empty(self.source, self.line, parent.path);
         let mut entries = Vec::with_capacity(parent.table.len());
         for (key, value) in in_order(parent.table) {
-            let name = Name {
-                text: key.get_ref(),
-                place: key.span(),
-            };
+            let name = Name { text: key.get_ref(), place: key.span() };
             checked(self.source, &name)?;
             entries.push(within.entry_in(name.text, &name.place, value)?);
         }
@@ -368,18 +309,10 @@ impl<'a> Table<'a> {
         let dot = if self.path.is_empty() { "" } else { "." };
         let path = format!("{}{dot}{}", self.path, bare(name));
         match value.get_ref() {
-            DeValue::Table(table) => Ok(Entry {
-                name,
-                place: place.clone(),
-                path,
-                table,
-            }),
+            DeValue::Table(table) => Ok(Entry { name, place: place.clone(), path, table }),
             other => {
-                let message = format!(
-                    "{} must be a table, as in [{path}], found {}",
-                    quote(name),
-                    kind_of(other)
-                );
+                let message =
+                    format!("{} must be a table, as in [{path}], found {}", quote(name), kind_of(other));
                 Err(self.source.error(&value.span(), message))
             }
         }

@@ -19,12 +19,7 @@ fn misspelled<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> 
         .into_iter()
         // The lengths alone rule most out, and bound the work for names of absurd length.
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= allowed)
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(name, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(name, &candidate.to_lowercase()), candidate))
         .filter(|&(distance, candidate)| distance <= allowed && distance < candidate.chars().count())
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
@@ -62,11 +57,7 @@ mod tests {
             ("prdo", ["prod", "pros", "test"], Some("prod")),
             ("PROD", ["test", "prod", "prod2"], Some("prod")),
             ("stagin", ["prod", "test", "staging"], Some("staging")),
-            (
-                "limit",
-                ["allow", "limit_number", "part_of"],
-                Some("limit_number"),
-            ),
+            ("limit", ["allow", "limit_number", "part_of"], Some("limit_number")),
             ("web", ["web-abc", "web-def", "db"], None),
             ("pr", ["production", "test", "staging"], None),
             ("x", ["a", "b", "c"], None),

@@ -21,11 +21,7 @@ pub(super) fn camel(snake: &str) -> String {
 /// A name as a TOML key: quoted where it must be.
 pub(super) fn bare(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    }
+    if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { format!("{name:?}") }
 }
 
 /// A number of 0 or more; `None` for another, and for one that is too large.

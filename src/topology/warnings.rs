@@ -38,39 +38,19 @@ fn store(topology: &Topology, found: &mut Vec<Warning>) {
     let store = &topology.store;
     if store.backend.value == Backend::Files {
         for (key, line) in [("endpoints", store.endpoints.line), ("prefix", store.prefix.line)] {
-            warn(found, line, || {
-                format!("{key} has no effect: it is for backend = \"etcd\"")
-            });
+            warn(found, line, || format!("{key} has no effect: it is for backend = \"etcd\""));
         }
     }
 }
 
 fn limits(topology: &Topology, found: &mut Vec<Warning>) {
-    let environments = topology
-        .environments
-        .iter()
-        .map(|(name, it)| ("environment", name, &it.concurrency));
-    let containers = topology
-        .containers
-        .iter()
-        .map(|(name, it)| ("container", name, &it.concurrency));
-    let groups = topology
-        .groups
-        .iter()
-        .map(|(name, it)| ("group", name, &it.concurrency));
-    let applications = topology
-        .applications
-        .iter()
-        .map(|(name, it)| ("application", name, &it.concurrency));
-    let locks = topology
-        .locks
-        .iter()
-        .map(|(name, it)| ("lock", name, &it.concurrency));
-    for (kind, name, concurrency) in environments
-        .chain(containers)
-        .chain(groups)
-        .chain(applications)
-        .chain(locks)
+    let environments = topology.environments.iter().map(|(name, it)| ("environment", name, &it.concurrency));
+    let containers = topology.containers.iter().map(|(name, it)| ("container", name, &it.concurrency));
+    let groups = topology.groups.iter().map(|(name, it)| ("group", name, &it.concurrency));
+    let applications = topology.applications.iter().map(|(name, it)| ("application", name, &it.concurrency));
+    let locks = topology.locks.iter().map(|(name, it)| ("lock", name, &it.concurrency));
+    for (kind, name, concurrency) in
+        environments.chain(containers).chain(groups).chain(applications).chain(locks)
     {
         limit(&format!("{kind} {}", quote(name)), concurrency, found);
     }
@@ -113,17 +93,12 @@ fn lock_all(name: &str, environment: &Environment, found: &mut Vec<Warning>) {
 }
 
 fn engines(topology: &Topology, found: &mut Vec<Warning>) {
-    let used = topology
-        .environments
-        .values()
-        .filter_map(|it| it.engine.value.as_deref());
+    let used = topology.environments.values().filter_map(|it| it.engine.value.as_deref());
     let used: HashSet<&str> = used.collect();
     for (name, engine) in &topology.engines {
         let quoted = quote(name);
         if !used.contains(name.as_str()) {
-            warn(found, Some(engine.line), || {
-                format!("no environment uses engine {quoted}")
-            });
+            warn(found, Some(engine.line), || format!("no environment uses engine {quoted}"));
         } else if !engine.lock_used.value {
             warn(found, engine.lock_used.line, || {
                 format!("deployments through engine {quoted} no longer go one at a time")
@@ -134,10 +109,7 @@ fn engines(topology: &Topology, found: &mut Vec<Warning>) {
 
 fn containers(topology: &Topology, found: &mut Vec<Warning>) {
     let deployed_to = in_environments(topology);
-    let related = topology
-        .containers
-        .values()
-        .filter_map(|it| it.part_of.value.as_deref());
+    let related = topology.containers.values().filter_map(|it| it.part_of.value.as_deref());
     let related: HashSet<&str> = related.collect();
     for (name, container) in &topology.containers {
         if !deployed_to.contains(name.as_str()) && !related.contains(name.as_str()) {
@@ -154,26 +126,16 @@ fn containers(topology: &Topology, found: &mut Vec<Warning>) {
 fn groups(topology: &Topology, found: &mut Vec<Warning>) {
     let deployed_to = in_environments(topology);
     for (name, group) in &topology.groups {
-        if !group
-            .containers
-            .iter()
-            .any(|listed| deployed_to.contains(listed.name.as_str()))
-        {
+        if !group.containers.iter().any(|listed| deployed_to.contains(listed.name.as_str())) {
             warn(found, Some(group.line), || {
-                format!(
-                    "group {} is never locked: no environment lists any of its containers",
-                    quote(name)
-                )
+                format!("group {} is never locked: no environment lists any of its containers", quote(name))
             });
         }
     }
 }
 
 fn in_environments(topology: &Topology) -> HashSet<&str> {
-    let lists = topology
-        .environments
-        .values()
-        .flat_map(|environment| &environment.containers);
+    let lists = topology.environments.values().flat_map(|environment| &environment.containers);
     lists.map(|listed| listed.name.as_str()).collect()
 }
 

@@ -63,12 +63,7 @@ fn reasons(text: &str, words: &str) -> Vec<String> {
     let reason = |lock: &super::PlannedLock| {
         let because = &lock.because;
         let line = because.line.map(|line| format!(" @{line}")).unwrap_or_default();
-        format!(
-            "{}: {} | {}{line}",
-            because.rule,
-            request(&lock.request),
-            because.text
-        )
+        format!("{}: {} | {}{line}", because.rule, request(&lock.request), because.text)
     };
     plan.locks.iter().map(reason).collect()
 }

@@ -49,10 +49,7 @@ fn everything_in_the_order_of_the_rules() {
         "7: name:db-migrate shared 3 | limit_number_of_concurrent_deployments = 3 @24",
         "7: name:other exclusive | --lock",
     ];
-    assert_eq!(
-        reasons(ALL, "-e prod -a shop -l db-migrate -l other -l db-migrate"),
-        all
-    );
+    assert_eq!(reasons(ALL, "-e prod -a shop -l db-migrate -l other -l db-migrate"), all);
     assert_eq!(planned(ALL, "-e prod -a shop").unwrap().containers, ["web-1"]);
 }
 
@@ -65,10 +62,7 @@ fn rule_1_the_engine() {
     );
     let on = reasons(&text("deployment_lock_used = true\n"), "-e e");
     assert_eq!(on[0], "1: engine:b exclusive | deployment_lock_used = true @4");
-    assert_eq!(
-        locks(&text("deployment_lock_used = false\n"), "-e e"),
-        ["environment:e shared"]
-    );
+    assert_eq!(locks(&text("deployment_lock_used = false\n"), "-e e"), ["environment:e shared"]);
 }
 
 #[test]
@@ -97,15 +91,9 @@ fn rule_3_the_environment() {
         reasons(text, "-e e"),
         ["3: environment:e shared 2 | limit_number_of_concurrent_deployments = 2 @3"]
     );
-    assert_eq!(
-        reasons(text, "-e e --exclusive"),
-        ["3: environment:e exclusive | --exclusive"]
-    );
+    assert_eq!(reasons(text, "-e e --exclusive"), ["3: environment:e exclusive | --exclusive"]);
     let text = "[environments.e]\nallow_concurrent_deployments = true\n";
-    assert_eq!(
-        reasons(text, "-e e"),
-        ["3: environment:e shared | allow_concurrent_deployments = true @2"]
-    );
+    assert_eq!(reasons(text, "-e e"), ["3: environment:e shared | allow_concurrent_deployments = true @2"]);
     // The second key has no effect where the first is false, and the option none where the topology has decided.
     let text =
         "[environments.e]\nallowConcurrentDeployments = false\nlimitNumberOfConcurrentDeployments = 2\n";
@@ -126,10 +114,7 @@ fn rule_4_the_containers() {
     ];
     assert_eq!(reasons(text, "-e e")[1..], all);
     assert_eq!(reasons(text, "-e e -c c -c a -c c")[1..], [all[2], all[0]]);
-    assert_eq!(
-        planned(text, "-e e -c c -c a -c c").unwrap().containers,
-        ["c", "a"]
-    );
+    assert_eq!(planned(text, "-e e -c c -c a -c c").unwrap().containers, ["c", "a"]);
     assert_eq!(planned(text, "-e e -a s").unwrap().containers, ["c", "b"]);
     assert_eq!(planned(text, "-e e -a s -c a").unwrap().containers, ["a"]);
     assert_eq!(planned(text, "-e f -a s").unwrap().containers, ["b"]);
@@ -147,10 +132,7 @@ fn rule_4_lock_all_decides_over_what_is_milder() {
     ];
     assert_eq!(reasons(text, "-e e -c b --exclusive"), locked);
     assert_eq!(planned(text, "-e e -c b --exclusive").unwrap().containers, ["b"]);
-    assert_eq!(
-        locks(text, "-e e -c c"),
-        ["environment:e shared", "container:c shared"]
-    );
+    assert_eq!(locks(text, "-e e -c c"), ["environment:e shared", "container:c shared"]);
 }
 
 #[test]
@@ -158,11 +140,7 @@ fn rule_5_part_of() {
     let text = "[environments.e]\ncontainers = ['a', 'b', 'c']\n[containers.a]\npart_of = 'x'\n[containers.b]\n\
                 part_of = 'x'\n[containers.c]\npart_of = 'a'\n[containers.x]\nlimit_number_of_concurrent_deployments = 5\n";
     let x = "5: container:x shared 5 | part_of = \"x\" of container a, limit_number_of_concurrent_deployments = 5 @4";
-    assert_eq!(
-        reasons(text, "-e e")[4..],
-        [x],
-        "once, along the first chain that comes by"
-    );
+    assert_eq!(reasons(text, "-e e")[4..], [x], "once, along the first chain that comes by");
     assert_eq!(
         locks(text, "-e e -c c")[1..],
         ["container:c shared", "container:a shared", "container:x shared 5"]
@@ -173,14 +151,7 @@ fn rule_5_part_of() {
         "[environments.e]\nallow_concurrent_deployments = false\nlock_all_containers_in_environment = true",
     );
     let locked = locks(&text, "-e e -c b");
-    assert_eq!(
-        locked[1..4],
-        [
-            "container:b exclusive",
-            "container:a exclusive",
-            "container:c exclusive"
-        ]
-    );
+    assert_eq!(locked[1..4], ["container:b exclusive", "container:a exclusive", "container:c exclusive"]);
     assert_eq!(locked[4..], ["container:x shared 5"]);
 }
 
@@ -191,18 +162,11 @@ fn rule_6_groups_of_touched_containers() {
                 [groups.g]\ncontainers = ['a', 'b']\nallow_concurrent_deployments = false\n\
                 [groups.only-b]\ncontainers = ['b']\n[groups.only-x]\ncontainers = ['x']\n";
     let groups = |words| -> Vec<String> {
-        reasons(text, words)
-            .into_iter()
-            .filter(|reason| reason.starts_with('6'))
-            .collect()
+        reasons(text, words).into_iter().filter(|reason| reason.starts_with('6')).collect()
     };
     let g = "6: group:g exclusive | allow_concurrent_deployments = false @10";
     let b = "6: group:only-b shared | allows concurrent deployments (default) @11";
-    assert_eq!(
-        groups("-e e -c a"),
-        [g],
-        "not those of containers that only lock-all or a chain adds"
-    );
+    assert_eq!(groups("-e e -c a"), [g], "not those of containers that only lock-all or a chain adds");
     assert_eq!(groups("-e e"), [g, b]);
 }
 
@@ -214,31 +178,13 @@ fn rule_7_locks_by_name() {
         ("-l n", "7: name:n exclusive | --lock"),
         ("-l n --shared", "7: name:n shared | --shared"),
         ("-l n --slots 3", "7: name:n shared 3 | --slots 3"),
-        (
-            "-l off",
-            "7: name:off exclusive | allow_concurrent_deployments = false @2",
-        ),
-        (
-            "-l off --slots 3",
-            "7: name:off exclusive | allow_concurrent_deployments = false @2",
-        ),
+        ("-l off", "7: name:off exclusive | allow_concurrent_deployments = false @2"),
+        ("-l off --slots 3", "7: name:off exclusive | allow_concurrent_deployments = false @2"),
         ("-l off --shared", "7: name:off shared | --shared"),
-        (
-            "-l two",
-            "7: name:two shared 2 | limit_number_of_concurrent_deployments = 2 @5",
-        ),
-        (
-            "-l two --slots 3",
-            "7: name:two shared 2 | limit_number_of_concurrent_deployments = 2 @5",
-        ),
-        (
-            "-l two --shared",
-            "7: name:two shared 2 | limit_number_of_concurrent_deployments = 2 @5",
-        ),
-        (
-            "-l any",
-            "7: name:any shared | allows concurrent deployments (default) @6",
-        ),
+        ("-l two", "7: name:two shared 2 | limit_number_of_concurrent_deployments = 2 @5"),
+        ("-l two --slots 3", "7: name:two shared 2 | limit_number_of_concurrent_deployments = 2 @5"),
+        ("-l two --shared", "7: name:two shared 2 | limit_number_of_concurrent_deployments = 2 @5"),
+        ("-l any", "7: name:any shared | allows concurrent deployments (default) @6"),
         ("-l any --shared", "7: name:any shared | --shared"),
     ] {
         assert_eq!(reasons(text, words), [expected], "{words}");
@@ -248,11 +194,7 @@ fn rule_7_locks_by_name() {
 #[test]
 fn without_a_topology() {
     let plan = plan(None, &target("-l b -l a -l b")).unwrap();
-    let taken: Vec<String> = plan
-        .locks
-        .iter()
-        .map(|lock| lock.request.lock.to_string())
-        .collect();
+    let taken: Vec<String> = plan.locks.iter().map(|lock| lock.request.lock.to_string()).collect();
     assert_eq!(taken, ["name:b", "name:a"]);
     assert_eq!((plan.retry, plan.queue_bound), (None, Duration::from_secs(1800)));
     assert_eq!(plan.retry_interval, Duration::from_secs(30));
@@ -261,14 +203,8 @@ fn without_a_topology() {
 #[test]
 fn how_a_conflict_is_met() {
     let defaults = planned("[environments.e]\n", "-e e").unwrap();
-    assert_eq!(
-        (defaults.retry, defaults.queue_bound),
-        (None, Duration::from_secs(1800))
-    );
-    assert_eq!(
-        (defaults.on_crash, defaults.on_failure),
-        (Keep::Release, Keep::Release)
-    );
+    assert_eq!((defaults.retry, defaults.queue_bound), (None, Duration::from_secs(1800)));
+    assert_eq!((defaults.on_crash, defaults.on_failure), (Keep::Release, Keep::Release));
     assert!(!defaults.wait_for_manual);
     let text = "[environments.e]\nlock_retry_interval = 10\nlock_retry_attempts = 6\non_crash = 'hold'\n\
                 on_failure = 'hold'\nwait_for_manual = true\n";
@@ -278,18 +214,9 @@ fn how_a_conflict_is_met() {
         (None, Duration::from_secs(60)),
         "they bound queueing all the same"
     );
-    assert_eq!(
-        (off.on_crash, off.on_failure, off.wait_for_manual),
-        (Keep::Hold, Keep::Hold, true)
-    );
+    assert_eq!((off.on_crash, off.on_failure, off.wait_for_manual), (Keep::Hold, Keep::Hold, true));
     let on = planned(&format!("{text}enable_lock_retry = true\n"), "-e e").unwrap();
-    assert_eq!(
-        on.retry,
-        Some(Retry {
-            interval: Duration::from_secs(10),
-            attempts: 6
-        })
-    );
+    assert_eq!(on.retry, Some(Retry { interval: Duration::from_secs(10), attempts: 6 }));
     let huge =
         "[environments.e]\nlock_retry_interval = 18446744073709551615\nlock_retry_attempts = 4294967295\n";
     assert_eq!(planned(huge, "-e e").unwrap().queue_bound, Duration::MAX);

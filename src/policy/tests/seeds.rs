@@ -23,9 +23,7 @@ fn together(a: &LockRequest, b: &LockRequest) -> bool {
 
 fn allowed(text: &str, one: &str, two: &str) -> bool {
     let (one, two) = (planned(text, one).unwrap(), planned(text, two).unwrap());
-    one.locks
-        .iter()
-        .all(|a| two.locks.iter().all(|b| together(&a.request, &b.request)))
+    one.locks.iter().all(|a| two.locks.iter().all(|b| together(&a.request, &b.request)))
 }
 
 /// Container allows, environment allows, lock all; then the locks of a deployment to c1 in e; then whether
@@ -37,52 +35,20 @@ const S: bool = true;
 const ROWS: [Row; 8] = [
     (
         (U, U, S),
-        &[
-            "environment:e exclusive",
-            "container:c1 exclusive",
-            "container:c2 exclusive",
-        ],
+        &["environment:e exclusive", "container:c1 exclusive", "container:c2 exclusive"],
         [false, false, false],
     ),
-    (
-        (U, S, U),
-        &["environment:e shared", "container:c1 exclusive"],
-        [false, true, true],
-    ),
-    (
-        (U, S, S),
-        &["environment:e shared", "container:c1 exclusive"],
-        [false, true, true],
-    ),
-    (
-        (S, U, U),
-        &["environment:e exclusive", "container:c1 shared"],
-        [false, false, true],
-    ),
+    ((U, S, U), &["environment:e shared", "container:c1 exclusive"], [false, true, true]),
+    ((U, S, S), &["environment:e shared", "container:c1 exclusive"], [false, true, true]),
+    ((S, U, U), &["environment:e exclusive", "container:c1 shared"], [false, false, true]),
     (
         (S, U, S),
-        &[
-            "environment:e exclusive",
-            "container:c1 exclusive",
-            "container:c2 exclusive",
-        ],
+        &["environment:e exclusive", "container:c1 exclusive", "container:c2 exclusive"],
         [false, false, false],
     ),
-    (
-        (U, U, U),
-        &["environment:e exclusive", "container:c1 exclusive"],
-        [false, false, true],
-    ),
-    (
-        (S, S, U),
-        &["environment:e shared", "container:c1 shared"],
-        [true, true, true],
-    ),
-    (
-        (S, S, S),
-        &["environment:e shared", "container:c1 shared"],
-        [true, true, true],
-    ),
+    ((U, U, U), &["environment:e exclusive", "container:c1 exclusive"], [false, false, true]),
+    ((S, S, U), &["environment:e shared", "container:c1 shared"], [true, true, true]),
+    ((S, S, S), &["environment:e shared", "container:c1 shared"], [true, true, true]),
 ];
 
 #[test]
@@ -94,11 +60,7 @@ fn the_table() {
         assert_eq!(taken, locks, "{text}");
         assert_eq!(allowed(&text, "-e e -c c1", "-e e -c c1"), same, "{text}");
         assert_eq!(allowed(&text, "-e e -c c1", "-e e -c c2"), beside, "{text}");
-        assert_eq!(
-            allowed(&text, "-e e -c c2", "-e other -c c1"),
-            elsewhere,
-            "{text}"
-        );
+        assert_eq!(allowed(&text, "-e e -c c2", "-e other -c c1"), elsewhere, "{text}");
         assert!(allowed(&text, "-e e -c c2", "-e other -c c3"), "{text}");
     }
 }
@@ -119,10 +81,7 @@ fn a_freeze_stops_everything() {
         assert!(!allowed(&text, "-e e -c c2", "-e e --exclusive"), "{text}");
         // It counts as not allowed for lock-all too, which reaches the environments that share a container.
         if lock_all {
-            assert!(
-                !allowed(&text, "-e e -c c2 --exclusive", "-e other -c c1"),
-                "{text}"
-            );
+            assert!(!allowed(&text, "-e e -c c2 --exclusive", "-e other -c c1"), "{text}");
         }
     }
 }

@@ -35,10 +35,7 @@ impl Folder {
 
     /// Every folder that a store has below its top.
     pub fn all() -> impl Iterator<Item = Folder> {
-        State::ALL
-            .into_iter()
-            .map(Folder::Deployments)
-            .chain(Kind::ALL.into_iter().map(Folder::Locks))
+        State::ALL.into_iter().map(Folder::Deployments).chain(Kind::ALL.into_iter().map(Folder::Locks))
     }
 
     fn index(self) -> usize {
@@ -114,10 +111,7 @@ impl Modes {
     /// The modes that follow from the lock directory's own: files get its read and write bits.
     #[must_use]
     pub fn of_folder(mode: u32) -> Self {
-        Modes {
-            folder: mode & 0o7777,
-            file: mode & 0o666,
-        }
+        Modes { folder: mode & 0o7777, file: mode & 0o666 }
     }
 }
 
@@ -157,14 +151,7 @@ impl Top {
         let modes = Modes::of_folder(stat.st_mode);
         let local = is_local(&fd);
         let folders = [const { OnceCell::new() }; Folder::COUNT];
-        Ok(Some(Top {
-            path: path.to_owned(),
-            local,
-            modes,
-            fd,
-            folders,
-            steps,
-        }))
+        Ok(Some(Top { path: path.to_owned(), local, modes, fd, folders, steps }))
     }
 
     /// Makes the directory and everything above it, with this mode for itself.
@@ -209,8 +196,7 @@ impl Top {
     }
 
     fn make_folder(&self, at: BorrowedFd<'_>, path: &str) -> Result<()> {
-        self.step(&Step::MakeFolder(path))
-            .map_err(|e| io_failed("create", &self.path.join(path), e))?;
+        self.step(&Step::MakeFolder(path)).map_err(|e| io_failed("create", &self.path.join(path), e))?;
         let bits = Bits::from_raw_mode(self.modes.folder);
         match sys::mkdirat(at, path, bits) {
             // chmod follows no link here: the folder was made a moment ago.
@@ -226,8 +212,7 @@ impl Top {
     }
 
     fn announce(&self, what: &'static str, folder: Folder, name: &str, step: &Step<'_>) -> Result<()> {
-        self.step(step)
-            .map_err(|e| io_failed(what, &self.show(folder, name), e))
+        self.step(step).map_err(|e| io_failed(what, &self.show(folder, name), e))
     }
 
     fn folder(&self, folder: Folder) -> Result<BorrowedFd<'_>> {
@@ -254,23 +239,11 @@ impl Top {
     fn strange(&self, what: &'static str, folder: Folder, name: &str, e: Errno) -> StoreError {
         let path = self.show(folder, name);
         match e {
-            Errno::LOOP => StoreError::Foreign {
-                path,
-                what: "a symbolic link",
-            },
-            Errno::ISDIR => StoreError::Foreign {
-                path,
-                what: "a folder",
-            },
-            Errno::NOTDIR => StoreError::Foreign {
-                path,
-                what: "not a folder or",
-            },
+            Errno::LOOP => StoreError::Foreign { path, what: "a symbolic link" },
+            Errno::ISDIR => StoreError::Foreign { path, what: "a folder" },
+            Errno::NOTDIR => StoreError::Foreign { path, what: "not a folder or" },
             // What a FIFO or a socket answers to O_NONBLOCK.
-            Errno::NXIO => StoreError::Foreign {
-                path,
-                what: "a FIFO or socket",
-            },
+            Errno::NXIO => StoreError::Foreign { path, what: "a FIFO or socket" },
             e => failed(what, &path, e),
         }
     }
@@ -318,19 +291,13 @@ impl Top {
         let what = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
                 let name = (folder, name.to_owned());
-                return Ok(Some(Opened {
-                    file: File::from(fd),
-                    name,
-                }));
+                return Ok(Some(Opened { file: File::from(fd), name }));
             }
             FileType::Directory => "a folder",
             FileType::Fifo => "a FIFO",
             _ => "a special file",
         };
-        Err(StoreError::Foreign {
-            path: self.show(folder, name),
-            what,
-        })
+        Err(StoreError::Foreign { path: self.show(folder, name), what })
     }
 
     /// Makes a file that is not there yet.
@@ -353,10 +320,7 @@ impl Top {
         };
         let fd = fd.map_err(|e| self.strange("create", folder, name, e))?;
         sys::fchmod(&fd, bits).map_err(|e| self.strange("set the mode of", folder, name, e))?;
-        Ok(Opened {
-            file: File::from(fd),
-            name: (folder, name.to_owned()),
-        })
+        Ok(Opened { file: File::from(fd), name: (folder, name.to_owned()) })
     }
 
     /// Renames a file within the store.
@@ -410,16 +374,8 @@ impl Top {
         while let Some(prefix) = todo.pop() {
             let at = if prefix.is_empty() { "." } else { prefix.as_str() };
             for name in self.names_below(folder, at)? {
-                let path = if prefix.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{prefix}/{name}")
-                };
-                if name.ends_with('%') {
-                    todo.push(path)
-                } else {
-                    paths.push(path)
-                }
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+                if name.ends_with('%') { todo.push(path) } else { paths.push(path) }
             }
         }
         Ok(paths)
@@ -473,10 +429,7 @@ impl Top {
                 break;
             }
             if len >= LARGEST {
-                return Err(io::Error::new(
-                    io::ErrorKind::FileTooLarge,
-                    "larger than any file of a store",
-                ));
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than any file of a store"));
             }
             bytes.resize(bytes.len() * 4, 0);
         }
@@ -490,16 +443,8 @@ impl Top {
     /// When they cannot all be written.
     pub fn write(&self, opened: &Opened, bytes: &[u8], offset: u64) -> Result<()> {
         let (folder, name) = &opened.name;
-        self.announce(
-            "write",
-            *folder,
-            name,
-            &Step::Write(&self.label(*folder, name), bytes, offset),
-        )?;
-        opened
-            .file
-            .write_all_at(bytes, offset)
-            .map_err(|e| io_failed("write", &self.show(*folder, name), e))
+        self.announce("write", *folder, name, &Step::Write(&self.label(*folder, name), bytes, offset))?;
+        opened.file.write_all_at(bytes, offset).map_err(|e| io_failed("write", &self.show(*folder, name), e))
     }
 
     /// Cuts a file.
@@ -508,16 +453,8 @@ impl Top {
     /// When it cannot be cut.
     pub fn cut(&self, opened: &Opened, length: u64) -> Result<()> {
         let (folder, name) = &opened.name;
-        self.announce(
-            "cut",
-            *folder,
-            name,
-            &Step::Cut(&self.label(*folder, name), length),
-        )?;
-        opened
-            .file
-            .set_len(length)
-            .map_err(|e| io_failed("cut", &self.show(*folder, name), e))
+        self.announce("cut", *folder, name, &Step::Cut(&self.label(*folder, name), length))?;
+        opened.file.set_len(length).map_err(|e| io_failed("cut", &self.show(*folder, name), e))
     }
 
     /// Makes a file's content durable.
@@ -527,10 +464,7 @@ impl Top {
     pub fn sync(&self, opened: &Opened) -> Result<()> {
         let (folder, name) = &opened.name;
         self.announce("sync", *folder, name, &Step::Sync(&self.label(*folder, name)))?;
-        opened
-            .file
-            .sync_all()
-            .map_err(|e| io_failed("sync", &self.show(*folder, name), e))
+        opened.file.sync_all().map_err(|e| io_failed("sync", &self.show(*folder, name), e))
     }
 
     /// Whether the file is the one that its path leads to now.
@@ -602,9 +536,5 @@ pub fn failed(what: &'static str, path: &Path, e: Errno) -> StoreError {
 
 /// A failed operation.
 pub fn io_failed(what: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    StoreError::Io { what, path: path.to_owned(), source }
 }

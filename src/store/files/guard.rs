@@ -34,11 +34,7 @@ pub struct Content {
 
 impl Content {
     fn text(&self) -> String {
-        let Content {
-            boot,
-            number,
-            ceiling,
-        } = self;
+        let Content { boot, number, ceiling } = self;
         format!("deploylock {FORMAT:<4}\nboot {boot:<36}\nnumber {number:020}\nceiling {ceiling:020}\n")
     }
 
@@ -61,13 +57,7 @@ impl Content {
         let boot = field("boot");
         let number = field("number").and_then(|n| n.parse().ok());
         let ceiling = field("ceiling").and_then(|n| n.parse().ok());
-        Ok((|| {
-            Some(Content {
-                boot: boot?,
-                number: number?,
-                ceiling: ceiling?,
-            })
-        })())
+        Ok((|| Some(Content { boot: boot?, number: number?, ceiling: ceiling? }))())
     }
 }
 
@@ -101,10 +91,8 @@ impl<'a> Held<'a> {
     /// When it cannot be read or is of a newer format.
     pub fn read(&self) -> Result<Option<Content>> {
         let bytes = self.top.read(self.opened)?;
-        Content::parse(&bytes).map_err(|format| StoreError::TooNew {
-            path: self.top.show(Folder::Top, NAME),
-            format,
-        })
+        Content::parse(&bytes)
+            .map_err(|format| StoreError::TooNew { path: self.top.show(Folder::Top, NAME), format })
     }
 
     /// The next number; it is written before it is used, and durable before the ceiling is passed.
@@ -112,10 +100,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// When it cannot be written.
     pub fn next(&self, content: &mut Content) -> Result<u64> {
-        let mut next = Content {
-            number: content.number + 1,
-            ..content.clone()
-        };
+        let mut next = Content { number: content.number + 1, ..content.clone() };
         if next.number > next.ceiling {
             next.ceiling = next.number + AHEAD;
             self.write_durably(&next)?;
@@ -143,11 +128,7 @@ pub fn ceiling_above(number: u64) -> u64 {
 }
 
 fn try_lock(file: &File, shared: bool) -> std::io::Result<()> {
-    if shared {
-        fs2::FileExt::try_lock_shared(file)
-    } else {
-        fs2::FileExt::try_lock_exclusive(file)
-    }
+    if shared { fs2::FileExt::try_lock_shared(file) } else { fs2::FileExt::try_lock_exclusive(file) }
 }
 
 fn wait_for_lock(top: &Top, file: &File, shared: bool) -> Result<()> {
@@ -170,11 +151,8 @@ fn sleep_on_lock(top: &Top, file: &File, shared: bool) -> Result<()> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let result = loop {
-            let got = if shared {
-                fs2::FileExt::lock_shared(&copy)
-            } else {
-                fs2::FileExt::lock_exclusive(&copy)
-            };
+            let got =
+                if shared { fs2::FileExt::lock_shared(&copy) } else { fs2::FileExt::lock_exclusive(&copy) };
             match got {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other,
@@ -187,11 +165,7 @@ fn sleep_on_lock(top: &Top, file: &File, shared: bool) -> Result<()> {
     });
     match told.recv_timeout(PATIENCE) {
         Ok(result) => result.map_err(|e| io_failed("lock", &path(), e)),
-        Err(_) => Err(StoreError::Busy {
-            path: top.path.clone(),
-            waited: PATIENCE,
-            holder: who_holds(file),
-        }),
+        Err(_) => Err(StoreError::Busy { path: top.path.clone(), waited: PATIENCE, holder: who_holds(file) }),
     }
 }
 
@@ -211,9 +185,7 @@ fn who_holds(file: &File) -> String {
         return unknown;
     };
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let stopped = stat
-        .rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']));
+    let stopped = stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']));
     if stopped {
         format!("process {pid} is stopped inside it; continue it with `kill -CONT {pid}`, or end it")
     } else {
@@ -227,21 +199,10 @@ mod tests {
 
     #[test]
     fn the_content_comes_back_and_keeps_its_width() {
-        let a = Content {
-            boot: "b".repeat(36),
-            number: 1,
-            ceiling: 1000,
-        };
-        let b = Content {
-            boot: String::new(),
-            number: u64::MAX,
-            ceiling: u64::MAX,
-        };
+        let a = Content { boot: "b".repeat(36), number: 1, ceiling: 1000 };
+        let b = Content { boot: String::new(), number: u64::MAX, ceiling: u64::MAX };
         for content in [&a, &b] {
-            assert_eq!(
-                Content::parse(content.text().as_bytes()),
-                Ok(Some(content.clone()))
-            );
+            assert_eq!(Content::parse(content.text().as_bytes()), Ok(Some(content.clone())));
         }
         assert_eq!(a.text().len(), b.text().len());
     }

@@ -60,10 +60,7 @@ impl FilesStore {
     /// A store at this place. Touches nothing yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        FilesStore {
-            place,
-            open: RefCell::new(None),
-        }
+        FilesStore { place, open: RefCell::new(None) }
     }
 
     /// The lock directory.
@@ -142,22 +139,12 @@ impl FilesStore {
 }
 
 fn is_refusal(e: &std::io::Error) -> bool {
-    matches!(
-        e.kind(),
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-    )
+    matches!(e.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn vanished(path: &Path) -> StoreError {
-    let source = std::io::Error::new(
-        std::io::ErrorKind::NotFound,
-        "it is removed as fast as it is made",
-    );
-    StoreError::Io {
-        what: "open the lock directory",
-        path: path.to_owned(),
-        source,
-    }
+    let source = std::io::Error::new(std::io::ErrorKind::NotFound, "it is removed as fast as it is made");
+    StoreError::Io { what: "open the lock directory", path: path.to_owned(), source }
 }
 
 /// How often a lock directory that is replaced under our hands is opened again.

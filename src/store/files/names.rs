@@ -75,11 +75,7 @@ impl Stem {
     /// The stem of this deployment in this boot.
     #[must_use]
     pub fn new(id: Id, boot: &str, on_crash: Keep) -> Self {
-        Stem {
-            id,
-            boot: boot_tag(boot),
-            on_crash,
-        }
+        Stem { id, boot: boot_tag(boot), on_crash }
     }
 
     /// Reads a file name; `None` for one that is no record's.
@@ -101,21 +97,14 @@ impl Stem {
 impl std::fmt::Display for Stem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.id, self.boot)?;
-        if self.on_crash == Keep::Hold {
-            f.write_str(".h")
-        } else {
-            Ok(())
-        }
+        if self.on_crash == Keep::Hold { f.write_str(".h") } else { Ok(()) }
     }
 }
 
 /// What a file name says of a boot id.
 #[must_use]
 pub fn boot_tag(boot: &str) -> String {
-    boot.chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(BOOT_TAG)
-        .collect()
+    boot.chars().filter(char::is_ascii_hexdigit).take(BOOT_TAG).collect()
 }
 
 #[cfg(test)]
@@ -128,29 +117,13 @@ mod tests {
         let long = "x".repeat(200);
         let wide = "é".repeat(100);
         let dots = ".".repeat(200);
-        for name in [
-            "a",
-            "A",
-            ".",
-            "..",
-            "/",
-            "a/b",
-            "-rf",
-            "a b",
-            "Ünïcode",
-            "%41",
-            "a%",
-            &long,
-            &wide,
-            &dots,
-        ] {
+        for name in
+            ["a", "A", ".", "..", "/", "a/b", "-rf", "a b", "Ünïcode", "%41", "a%", &long, &wide, &dots]
+        {
             let path = lock_path(name);
             assert_eq!(lock_name(&path).as_deref(), Some(name), "{path}");
             for part in path.split('/') {
-                assert!(
-                    !part.is_empty() && part.len() <= LONGEST + 1 && !part.starts_with('.'),
-                    "{path}"
-                );
+                assert!(!part.is_empty() && part.len() <= LONGEST + 1 && !part.starts_with('.'), "{path}");
             }
         }
         assert_ne!(lock_path("Prod").to_lowercase(), lock_path("prod"));

@@ -48,10 +48,7 @@ pub fn read(bytes: &[u8]) -> Queue {
         };
         match text.first() {
             Some(&VOID) => queue.void += 1,
-            _ => match std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| parse(text, offset))
-            {
+            _ => match std::str::from_utf8(text).ok().and_then(|text| parse(text, offset)) {
                 Some(line) => queue.lines.push(line),
                 None => queue.garbled = true,
             },
@@ -79,12 +76,7 @@ fn parse(text: &str, offset: u64) -> Option<Line> {
         id => Some(id.parse().ok()?),
     };
     words.next().is_none().then(|| {
-        let entry = Entry {
-            id: stem.id.clone(),
-            mode,
-            limit,
-            under,
-        };
+        let entry = Entry { id: stem.id.clone(), mode, limit, under };
         Line { offset, stem, entry }
     })
 }
@@ -98,12 +90,7 @@ pub fn line(stem: &Stem, request: &LockRequest, under: Option<&Id>) -> String {
 /// A line as it was read, for a file that is written anew.
 #[must_use]
 pub fn again(line: &Line) -> String {
-    entry_line(
-        &line.stem,
-        line.entry.mode,
-        line.entry.limit,
-        line.entry.under.as_ref(),
-    )
+    entry_line(&line.stem, line.entry.mode, line.entry.limit, line.entry.under.as_ref())
 }
 
 fn entry_line(stem: &Stem, mode: Mode, limit: Option<NonZeroU32>, under: Option<&Id>) -> String {
@@ -122,15 +109,7 @@ mod tests {
     fn sample(number: u64, mode: Mode, limit: u32) -> String {
         let stem = Stem::new(Id::new(number, 5), "0123abcd", Keep::Release);
         let lock = LockName::new(Kind::Name, "x");
-        line(
-            &stem,
-            &LockRequest {
-                lock,
-                mode,
-                limit: NonZeroU32::new(limit),
-            },
-            Some(&Id::new(1, 1)),
-        )
+        line(&stem, &LockRequest { lock, mode, limit: NonZeroU32::new(limit) }, Some(&Id::new(1, 1)))
     }
 
     #[test]

@@ -37,31 +37,14 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
     living.sort_by_key(|(_, d)| d.arrival);
     let mut files = lines_of_unreadable(txn.top(), &unreadable)?;
     for (state, d) in &living {
-        let boot = if *state == State::Detached {
-            String::new()
-        } else {
-            d.place.boot.clone()
-        };
-        let stem = Stem::new(
-            d.id.clone(),
-            &boot,
-            if boot.is_empty() {
-                Keep::Release
-            } else {
-                d.on_crash
-            },
-        );
+        let boot = if *state == State::Detached { String::new() } else { d.place.boot.clone() };
+        let stem = Stem::new(d.id.clone(), &boot, if boot.is_empty() { Keep::Release } else { d.on_crash });
         for request in &d.locks {
             // A nested one shares its nearest ancestor's hold, if that still has one here.
             let under = d.ancestors.iter().find(|a| {
-                living
-                    .iter()
-                    .any(|(_, x)| x.id == **a && x.locks.iter().any(|r| r.lock == request.lock))
+                living.iter().any(|(_, x)| x.id == **a && x.locks.iter().any(|r| r.lock == request.lock))
             });
-            files
-                .entry(request.lock.clone())
-                .or_default()
-                .push_str(&queue::line(&stem, request, under));
+            files.entry(request.lock.clone()).or_default().push_str(&queue::line(&stem, request, under));
         }
     }
     write_all(txn, &files)?;
@@ -70,20 +53,13 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
 }
 
 fn number_of(id: &Id) -> u64 {
-    id.as_str()
-        .split('-')
-        .next()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0)
+    id.as_str().split('-').next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 fn bury(top: &Top, stored: &Stored, state: State) -> Result<()> {
     let name = match stored {
         Stored::Readable(_, d) => Stem::new(d.id.clone(), &d.place.boot, d.on_crash).to_string(),
-        Stored::Unreadable(u) => u
-            .path
-            .rsplit_once('/')
-            .map_or(u.path.clone(), |(_, name)| name.to_owned()),
+        Stored::Unreadable(u) => u.path.rsplit_once('/').map_or(u.path.clone(), |(_, name)| name.to_owned()),
     };
     top.remove(Folder::Deployments(state), &name).map(drop)
 }

@@ -56,11 +56,7 @@ pub fn write(d: &Deployment) -> String {
     }
     list(out, "ancestors", d.ancestors.iter().map(|id| quoted(id.as_str())));
     list(out, "containers", d.containers.iter().map(|c| quoted(c)));
-    list(
-        out,
-        "blocked_at",
-        d.blocked_at.iter().map(|l| quoted(&l.to_string())),
-    );
+    list(out, "blocked_at", d.blocked_at.iter().map(|l| quoted(&l.to_string())));
     list(out, "locks", d.locks.iter().map(lock));
     text
 }
@@ -73,9 +69,7 @@ pub fn head(d: &Deployment) -> String {
         Command::Starting => ("starting", Process::default()),
         Command::Running(p) => ("running", p.clone()),
     };
-    let (wall, boot) = d
-        .expires
-        .map_or((0, 0), |e| (nanos(e.wall), e.boot.as_nanos() as u64));
+    let (wall, boot) = d.expires.map_or((0, 0), |e| (nanos(e.wall), e.boot.as_nanos() as u64));
     let mut text = String::with_capacity(1024);
     let out = &mut text;
     padded(out, "format", &FORMAT);
@@ -111,11 +105,7 @@ fn list(out: &mut String, key: &str, items: impl Iterator<Item = String>) {
 
 fn lock(request: &LockRequest) -> String {
     let limit = request.limit.map_or(0, std::num::NonZeroU32::get);
-    format!(
-        "[{}, {}, {limit}]",
-        quoted(&request.lock.to_string()),
-        quoted(request.mode.as_str())
-    )
+    format!("[{}, {}, {limit}]", quoted(&request.lock.to_string()), quoted(request.mode.as_str()))
 }
 
 /// A TOML basic string.
@@ -211,17 +201,11 @@ impl Raw {
         let command = match self.command.as_str() {
             "none" => Command::None,
             "starting" => Command::Starting,
-            "running" => Command::Running(Process {
-                pid: self.command_pid,
-                start: self.command_start,
-            }),
+            "running" => Command::Running(Process { pid: self.command_pid, start: self.command_start }),
             other => return Err(format!("unknown command state {other:?}")),
         };
         let operation = Operation::ALL.into_iter().find(|o| o.as_str() == self.operation);
-        let expiry = Expiry {
-            wall: time(self.expires),
-            boot: Duration::from_nanos(self.expires_boot),
-        };
+        let expiry = Expiry { wall: time(self.expires), boot: Duration::from_nanos(self.expires_boot) };
         Ok(Deployment {
             id: id(&self.id)?,
             token: (self.token > 0).then_some(self.token),
@@ -233,20 +217,9 @@ impl Raw {
             containers: self.containers,
             locks: self.locks.iter().map(request).collect::<Result<_, _>>()?,
             owner: self.owner,
-            place: Place {
-                host: self.host,
-                boot: self.boot,
-                pid_ns: self.pid_ns,
-                time_ns: self.time_ns,
-            },
-            process: Process {
-                pid: self.pid,
-                start: self.start,
-            },
-            owner_process: self.owner_pid.map(|pid| Process {
-                pid,
-                start: self.owner_start.unwrap_or(0),
-            }),
+            place: Place { host: self.host, boot: self.boot, pid_ns: self.pid_ns, time_ns: self.time_ns },
+            process: Process { pid: self.pid, start: self.start },
+            owner_process: self.owner_pid.map(|pid| Process { pid, start: self.owner_start.unwrap_or(0) }),
             command,
             reason: self.reason,
             url: self.url,
@@ -285,11 +258,7 @@ fn request((lock, mode, limit): &(String, String, u32)) -> Result<LockRequest, S
         other => return Err(format!("unknown mode {other:?}")),
     };
     let lock = lock.parse().map_err(|e| format!("{e}"))?;
-    Ok(LockRequest {
-        lock,
-        mode,
-        limit: std::num::NonZeroU32::new(*limit),
-    })
+    Ok(LockRequest { lock, mode, limit: std::num::NonZeroU32::new(*limit) })
 }
 
 #[cfg(test)]
@@ -317,27 +286,16 @@ pub(crate) mod tests {
                 request(Kind::Container, "web-1", Mode::Shared, 2),
             ],
             owner: "ci@build-7".into(),
-            place: Place {
-                host: "build-7".into(),
-                boot: "1234abcd".into(),
-                pid_ns: 4,
-                time_ns: 5,
-            },
+            place: Place { host: "build-7".into(), boot: "1234abcd".into(), pid_ns: 4, time_ns: 5 },
             process: Process { pid: 4711, start: 99 },
             owner_process: Some(Process { pid: 1, start: 2 }),
-            command: Command::Running(Process {
-                pid: 4712,
-                start: 100,
-            }),
+            command: Command::Running(Process { pid: 4712, start: 100 }),
             reason: Some("\u{1b}[31m \"quoted\" \\ new\nline".into()),
             url: None,
             requested: time(1_763_757_782_123_456_789),
             since: time(1_763_757_782_123_456_789),
             ttl: Some(Duration::from_secs(90)),
-            expires: Some(Expiry {
-                wall: time(1_763_757_872_000_000_000),
-                boot: Duration::from_secs(1000),
-            }),
+            expires: Some(Expiry { wall: time(1_763_757_872_000_000_000), boot: Duration::from_secs(1000) }),
             parent: Some(Id::new(1, 1)),
             ancestors: vec![Id::new(1, 1)],
             on_crash: Keep::Hold,
@@ -371,13 +329,8 @@ pub(crate) mod tests {
     fn nonsense_is_refused_with_a_reason() {
         let d = example(1);
         let text = write(&d);
-        for broken in [
-            "",
-            "\0\0\0\0",
-            "format = 9",
-            &text[..text.len() / 2],
-            &text.replace("\"prod\"", "7"),
-        ] {
+        for broken in ["", "\0\0\0\0", "format = 9", &text[..text.len() / 2], &text.replace("\"prod\"", "7")]
+        {
             assert!(read(broken.as_bytes(), &d.id).is_err(), "{broken:?}");
         }
         assert!(read(text.as_bytes(), &Id::new(2, 2)).is_err(), "another's record");

@@ -66,21 +66,13 @@ impl<'a> Files<'a> {
     fn begin_boot(top: &'a Top, held: guard::Held<'a>, old: Option<Content>) -> Result<Self> {
         test_locking(top)?;
         let number = old.as_ref().map_or(0, |c| c.ceiling);
-        let content = Content {
-            boot: process::here().boot.clone(),
-            number,
-            ceiling: number,
-        };
+        let content = Content { boot: process::here().boot.clone(), number, ceiling: number };
         let mut txn = Files::new(top, held, content);
         let highest = rebuild::rebuild(&mut txn)?;
         // A guard that said nothing must not give a number twice.
         let number = if old.is_some() { number } else { highest };
         let ceiling = guard::ceiling_above(number);
-        txn.content = Content {
-            number,
-            ceiling,
-            ..txn.content
-        };
+        txn.content = Content { number, ceiling, ..txn.content };
         txn.held.write_durably(&txn.content)?;
         top.sync_folder(Folder::Top)?;
         Ok(txn)
@@ -88,26 +80,14 @@ impl<'a> Files<'a> {
 
     /// Begins a look, which repairs nothing.
     pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
-        let none = Content {
-            boot: String::new(),
-            number: 0,
-            ceiling: 0,
-        };
+        let none = Content { boot: String::new(), number: 0, ceiling: 0 };
         let content = held.read()?.unwrap_or(none);
         Ok(Files::new(top, held, content))
     }
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
         let (queues, standings, stems) = Default::default();
-        Files {
-            top,
-            held,
-            content,
-            now: clock::now(),
-            queues,
-            standings,
-            stems,
-        }
+        Files { top, held, content, now: clock::now(), queues, standings, stems }
     }
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
@@ -152,11 +132,7 @@ impl<'a> Files<'a> {
     /// Without a line that says it, the file name is guessed, and else found in the folders.
     fn search(&mut self, id: &Id) -> Result<Vec<Stem>> {
         for on_crash in [Keep::Release, Keep::Hold] {
-            let stem = Stem {
-                id: id.clone(),
-                boot: boot_tag(),
-                on_crash,
-            };
+            let stem = Stem { id: id.clone(), boot: boot_tag(), on_crash };
             for state in [State::Attached, State::Waiting] {
                 if self.top.exists(Folder::Deployments(state), &stem.to_string())? {
                     return Ok(vec![stem]);
@@ -202,12 +178,7 @@ impl<'a> Files<'a> {
             Ok(d) => Stored::Readable(state, Box::new(d)),
             Err(why) => {
                 let path = self.top.show(folder, name).display().to_string();
-                Stored::Unreadable(Unreadable {
-                    id: stem.id.clone(),
-                    state,
-                    path,
-                    why,
-                })
+                Stored::Unreadable(Unreadable { id: stem.id.clone(), state, path, why })
             }
         }))
     }
@@ -293,8 +264,7 @@ impl<'a> Files<'a> {
         let Some(opened) = self.top.open_file(folder, &path, true)? else {
             return Ok(());
         };
-        mine.iter()
-            .try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))
+        mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))
     }
 
     /// The locks whose files name `id`: for a record that cannot say it itself.
@@ -377,11 +347,7 @@ impl<'a> Files<'a> {
                 return Presence::Unknown;
             }
             // In another time namespace start times are shifted, and only the number can be compared.
-            let start = if d.place.time_ns == here.time_ns {
-                p.start
-            } else {
-                0
-            };
+            let start = if d.place.time_ns == here.time_ns { p.start } else { 0 };
             process::presence(&crate::deployment::Process { pid: p.pid, start })
         };
         let attached = matches!(state, State::Attached | State::Waiting);
@@ -406,11 +372,7 @@ impl<'a> Files<'a> {
     }
 
     fn has_passed(&self, expiry: &Expiry, boot: &str) -> bool {
-        if boot == process::here().boot {
-            self.now.boot >= expiry.boot
-        } else {
-            self.now.wall >= expiry.wall
-        }
+        if boot == process::here().boot { self.now.boot >= expiry.boot } else { self.now.wall >= expiry.wall }
     }
 
     /// What a file name and an advisory lock alone can tell.
@@ -422,10 +384,7 @@ impl<'a> Files<'a> {
             return Ok(unknown());
         };
         if self.record_locked(u.state, &stem)? {
-            return Ok(Verdict::Alive(Some(format!(
-                "though its record cannot be read: {}",
-                u.why
-            ))));
+            return Ok(Verdict::Alive(Some(format!("though its record cannot be read: {}", u.why))));
         }
         let kernel = self.kernel_if(stem.boot == boot_tag() && !stem.boot.is_empty());
         Ok(match (kernel, u.state, stem.on_crash) {
@@ -455,21 +414,15 @@ impl<'a> Files<'a> {
     /// A line in the file of each lock.
     fn write_lines(&mut self, d: &Deployment, stem: &Stem, under: &[(LockName, Id)]) -> Result<()> {
         for request in &d.locks {
-            let over = under
-                .iter()
-                .find(|(lock, _)| *lock == request.lock)
-                .map(|(_, id)| id);
+            let over = under.iter().find(|(lock, _)| *lock == request.lock).map(|(_, id)| id);
             self.append(&request.lock, &queue::line(stem, request, over))?;
         }
         Ok(())
     }
 
     fn undo(&mut self, d: &Deployment, name: &str) {
-        for (state, name) in [
-            (State::Attached, name),
-            (State::Waiting, name),
-            (State::Paused, d.id.as_str()),
-        ] {
+        for (state, name) in [(State::Attached, name), (State::Waiting, name), (State::Paused, d.id.as_str())]
+        {
             let _ = self.top.remove(Folder::Deployments(state), name);
         }
         for request in &d.locks {
@@ -479,10 +432,7 @@ impl<'a> Files<'a> {
 
     /// waiting/ to attached/: the commit of a grant. What is promised to outlast a crash is made durable.
     fn attach(&mut self, name: &str, opened: &Opened, on_crash: Keep) -> Result<()> {
-        let (waiting, attached) = (
-            Folder::Deployments(State::Waiting),
-            Folder::Deployments(State::Attached),
-        );
+        let (waiting, attached) = (Folder::Deployments(State::Waiting), Folder::Deployments(State::Attached));
         if on_crash == Keep::Hold {
             self.top.sync(opened)?;
         }
@@ -525,23 +475,14 @@ pub(super) fn test_locking(top: &Top) -> Result<()> {
         None => false,
     };
     top.remove(Folder::Top, &name)?;
-    if excluded {
-        Ok(())
-    } else {
-        Err(StoreError::NoLocking(top.path.clone()))
-    }
+    if excluded { Ok(()) } else { Err(StoreError::NoLocking(top.path.clone())) }
 }
 
 impl View for Files<'_> {
     type Error = StoreError;
 
     fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>> {
-        Ok(self
-            .queue_mut(lock)?
-            .lines
-            .iter()
-            .map(|l| l.entry.clone())
-            .collect())
+        Ok(self.queue_mut(lock)?.lines.iter().map(|l| l.entry.clone()).collect())
     }
 
     fn standing(&mut self, id: &Id) -> Result<Standing> {
@@ -555,10 +496,10 @@ impl View for Files<'_> {
 
     fn asker(&mut self, id: &Id) -> Result<Option<Asker>> {
         let stored = self.find(id)?;
-        Ok(stored.as_ref().and_then(Stored::deployment).map(|d| Asker {
-            locks: d.locks.clone(),
-            ancestors: d.ancestors.clone(),
-        }))
+        Ok(stored
+            .as_ref()
+            .and_then(Stored::deployment)
+            .map(|d| Asker { locks: d.locks.clone(), ancestors: d.ancestors.clone() }))
     }
 
     fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>> {
@@ -566,11 +507,7 @@ impl View for Files<'_> {
         for name in self.top.names(Folder::Deployments(State::Waiting))? {
             let Some(stem) = Stem::parse(&name) else { continue };
             let stored = self.load(State::Waiting, &name, &stem)?;
-            if stored
-                .as_ref()
-                .and_then(Stored::deployment)
-                .is_some_and(|d| d.ancestors.contains(id))
-            {
+            if stored.as_ref().and_then(Stored::deployment).is_some_and(|d| d.ancestors.contains(id)) {
                 inside.push(stem.id);
             }
         }
@@ -640,10 +577,7 @@ impl Txn for Files<'_> {
             self.undo(d, &name);
             return Err(e);
         }
-        Ok(Box::new(FileLease {
-            id: d.id.clone(),
-            opened,
-        }))
+        Ok(Box::new(FileLease { id: d.id.clone(), opened }))
     }
 
     fn grant(&mut self, id: &Id, token: u64) -> Result<()> {
@@ -652,19 +586,12 @@ impl Txn for Files<'_> {
         };
         let mut d = record::read(&self.top.read(&opened)?, id).map_err(|why| StoreError::Unreadable {
             id: id.clone(),
-            path: self
-                .top
-                .show(Folder::Deployments(State::Waiting), &name)
-                .display()
-                .to_string(),
+            path: self.top.show(Folder::Deployments(State::Waiting), &name).display().to_string(),
             why,
         })?;
         d.token = Some(token);
         d.since = self.now.wall;
-        d.expires = d.ttl.map(|ttl| Expiry {
-            wall: self.now.wall + ttl,
-            boot: self.now.boot + ttl,
-        });
+        d.expires = d.ttl.map(|ttl| Expiry { wall: self.now.wall + ttl, boot: self.now.boot + ttl });
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
         self.attach(&name, &opened, d.on_crash)
@@ -680,8 +607,7 @@ impl Txn for Files<'_> {
         }
         self.top.sync(&opened)?;
         let target = Folder::Deployments(to);
-        self.top
-            .rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
+        self.top.rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
         self.standings.remove(&d.id);
         self.top.sync_folder(target)?;
         if to == State::Paused {

@@ -51,15 +51,7 @@ impl<'a> FilesSleeper<'a> {
             (false, _) => Some(retry),
         };
         let (ends, ended) = Default::default();
-        Ok(FilesSleeper {
-            store,
-            retry,
-            events,
-            ends,
-            ended,
-            expiry: None,
-            looks: LOOK_AGAIN.len(),
-        })
+        Ok(FilesSleeper { store, retry, events, ends, ended, expiry: None, looks: LOOK_AGAIN.len() })
     }
 
     fn path(&self, state: State, d: &Deployment) -> PathBuf {
@@ -69,18 +61,12 @@ impl<'a> FilesSleeper<'a> {
             }
             State::Detached | State::Paused => d.id.to_string(),
         };
-        self.store
-            .directory()
-            .join("deployments")
-            .join(folder_name(state))
-            .join(name)
+        self.store.directory().join("deployments").join(folder_name(state)).join(name)
     }
 
     fn watch_processes(&mut self, watched: &[Deployment]) {
         let here = process::here();
-        let ours = watched
-            .iter()
-            .filter(|d| d.place.boot == here.boot && d.place.pid_ns == here.pid_ns);
+        let ours = watched.iter().filter(|d| d.place.boot == here.boot && d.place.pid_ns == here.pid_ns);
         let mut wanted = Vec::new();
         for d in ours {
             if let Command::Running(p) = &d.command {
@@ -172,9 +158,7 @@ impl Sleeper for FilesSleeper<'_> {
         let alarm = timer.as_ref().and_then(timer::Timer::as_fd);
         let ends = self.ends.iter().map(|(_, fd)| fd.as_fd());
         let all = interrupts.iter().copied().chain(events).chain(ends).chain(alarm);
-        let mut fds: Vec<PollFd<'_>> = all
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
-            .collect();
+        let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let timeout = timer.as_ref().and_then(timer::Timer::timeout);
         loop {
             match poll(&mut fds, timeout.as_ref()) {
@@ -224,22 +208,13 @@ mod timer {
     impl Timer {
         pub(super) fn at(at: Duration) -> rustix::io::Result<Timer> {
             let fd = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC)?;
-            let none = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
+            let none = Timespec { tv_sec: 0, tv_nsec: 0 };
             let nanos = i64::from(at.subsec_nanos()).max(1);
-            let value = Timespec {
-                tv_sec: i64::try_from(at.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: nanos,
-            };
+            let value = Timespec { tv_sec: i64::try_from(at.as_secs()).unwrap_or(i64::MAX), tv_nsec: nanos };
             timerfd_settime(
                 &fd,
                 TimerfdTimerFlags::ABSTIME,
-                &Itimerspec {
-                    it_interval: none,
-                    it_value: value,
-                },
+                &Itimerspec { it_interval: none, it_value: value },
             )?;
             Ok(Timer(fd))
         }
@@ -265,10 +240,7 @@ mod timer {
         pub(super) fn at(at: Duration) -> rustix::io::Result<Timer> {
             let left = at.saturating_sub(clock::since_boot());
             let secs = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
-            Ok(Timer(Timespec {
-                tv_sec: secs,
-                tv_nsec: i64::from(left.subsec_nanos()),
-            }))
+            Ok(Timer(Timespec { tv_sec: secs, tv_nsec: i64::from(left.subsec_nanos()) }))
         }
 
         pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -296,10 +268,7 @@ mod events {
         /// `None` where this user has no more instances.
         pub(super) fn new() -> Option<Self> {
             let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-            Some(Events {
-                fd,
-                watches: HashSet::new(),
-            })
+            Some(Events { fd, watches: HashSet::new() })
         }
 
         /// A rename, an unlink (told as ATTRIB while somebody has the file open), a change, the last close.
@@ -324,9 +293,7 @@ mod events {
 
         /// A path that is gone already needs no watch: the look that follows sees it.
         fn set(&mut self, paths: &[PathBuf], what: WatchFlags) {
-            let added = paths
-                .iter()
-                .filter_map(|p| inotify::add_watch(&self.fd, p, what).ok());
+            let added = paths.iter().filter_map(|p| inotify::add_watch(&self.fd, p, what).ok());
             let wanted: HashSet<i32> = added.collect();
             for old in self.watches.difference(&wanted) {
                 let _ = inotify::remove_watch(&self.fd, *old);

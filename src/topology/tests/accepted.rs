@@ -18,13 +18,7 @@ fn the_example_of_the_interface() {
     assert_eq!(topology.store.mode, Setting::at(4, Some(0o2770)));
     let prod = &topology.environments["prod"];
     assert_eq!(prod.line, 6);
-    assert_eq!(
-        prod.containers[2],
-        Listed {
-            name: "db".to_owned(),
-            line: 7
-        }
-    );
+    assert_eq!(prod.containers[2], Listed { name: "db".to_owned(), line: 7 });
     assert_eq!(prod.concurrency.allow, Setting::at(8, false));
     assert_eq!(prod.concurrency.limit, Setting::unset(None));
     assert_eq!(prod.lock_all, Setting::at(9, true));
@@ -46,31 +40,15 @@ fn the_example_of_the_interface() {
     assert_eq!((shop.line, shop.concurrency.allow.line), (27, Some(28)));
     let deployed = &shop.environments["prod"];
     assert_eq!((deployed.line, deployed.concurrency.allow.line), (29, Some(30)));
-    assert_eq!(
-        deployed.containers,
-        [Listed {
-            name: "web-1".to_owned(),
-            line: 31
-        }]
-    );
+    assert_eq!(deployed.containers, [Listed { name: "web-1".to_owned(), line: 31 }]);
     assert_eq!(topology.engines["bpm"].lock_used, Setting::at(34, true));
-    assert_eq!(
-        topology.locks["db-migrate"].concurrency.limit,
-        Setting::at(37, NonZeroU32::new(1))
-    );
+    assert_eq!(topology.locks["db-migrate"].concurrency.limit, Setting::at(37, NonZeroU32::new(1)));
 }
 
 #[test]
 fn every_key_answers_to_its_camel_case_name() {
-    let keys = [
-        keys::TOP,
-        keys::STORE,
-        keys::ENVIRONMENT,
-        keys::CONTAINER,
-        keys::ENGINE,
-        keys::LOCK,
-    ]
-    .concat();
+    let keys =
+        [keys::TOP, keys::STORE, keys::ENVIRONMENT, keys::CONTAINER, keys::ENGINE, keys::LOCK].concat();
     let mut text = EXAMPLE.to_owned();
     for key in keys {
         text = text.replace(key, &camel(key));
@@ -81,11 +59,7 @@ fn every_key_answers_to_its_camel_case_name() {
     );
     assert_eq!(topology(&text), topology(EXAMPLE));
     // The names that users choose are left as they are.
-    assert!(
-        topology("[environments.partOf]\n")
-            .environments
-            .contains_key("partOf")
-    );
+    assert!(topology("[environments.partOf]\n").environments.contains_key("partOf"));
 }
 
 #[test]
@@ -112,22 +86,14 @@ fn tables_in_other_notations() {
 fn a_container_in_several_environments() {
     let topology = topology("[environments.b]\ncontainers = ['c']\n[environments.a]\ncontainers = ['c']\n");
     assert_eq!(topology.containers["c"].line, 2);
-    assert_eq!(
-        topology.environments["a"].listed("c").map(|listed| listed.line),
-        Some(4)
-    );
+    assert_eq!(topology.environments["a"].listed("c").map(|listed| listed.line), Some(4));
 }
 
 #[test]
 fn time_spans() {
-    for (written, seconds) in [
-        ("90", 90),
-        ("1_000", 1000),
-        ("0x10", 16),
-        ("\"90\"", 90),
-        ("\"90s\"", 90),
-        ("\"1h 30m\"", 5400),
-    ] {
+    for (written, seconds) in
+        [("90", 90), ("1_000", 1000), ("0x10", 16), ("\"90\"", 90), ("\"90s\"", 90), ("\"1h 30m\"", 5400)]
+    {
         let topology = topology(&format!("[environments.e]\nlock_retry_interval = {written}\n"));
         assert_eq!(
             topology.environments["e"].retry_interval.value,
@@ -139,12 +105,7 @@ fn time_spans() {
 
 #[test]
 fn modes() {
-    for (written, bits) in [
-        ("2770", 0o2770),
-        ("02770", 0o2770),
-        ("0o2770", 0o2770),
-        ("700", 0o700),
-    ] {
+    for (written, bits) in [("2770", 0o2770), ("02770", 0o2770), ("0o2770", 0o2770), ("700", 0o700)] {
         let topology = topology(&format!("[store]\nmode = \"{written}\"\n"));
         assert_eq!(topology.store.mode.value, Some(bits), "{written}");
     }
@@ -154,23 +115,14 @@ fn modes() {
 fn the_store() {
     let etcd = topology("[store]\nbackend = 'etcd'\nendpoints = ['http://a:2379']\nprefix = '/d'\n");
     assert_eq!(etcd.store.backend, Setting::at(2, Backend::Etcd));
-    assert_eq!(
-        etcd.store.endpoints,
-        Setting::at(3, vec!["http://a:2379".to_owned()])
-    );
+    assert_eq!(etcd.store.endpoints, Setting::at(3, vec!["http://a:2379".to_owned()]));
     assert_eq!(etcd.store.prefix, Setting::at(4, Some("/d".to_owned())));
     let directory = |path: &str, written: &str| {
         let text = format!("[store]\ndirectory = '{written}'\n");
         Topology::parse(Path::new(path), &text).unwrap().store_directory()
     };
-    assert_eq!(
-        directory("/etc/x/d.toml", "locks"),
-        Some(PathBuf::from("/etc/x/locks"))
-    );
-    assert_eq!(
-        directory("/etc/x/d.toml", "/var/locks"),
-        Some(PathBuf::from("/var/locks"))
-    );
+    assert_eq!(directory("/etc/x/d.toml", "locks"), Some(PathBuf::from("/etc/x/locks")));
+    assert_eq!(directory("/etc/x/d.toml", "/var/locks"), Some(PathBuf::from("/var/locks")));
     assert_eq!(directory("d.toml", "locks"), Some(PathBuf::from("locks")));
 }
 

@@ -38,10 +38,7 @@ impl Places {
 
     #[track_caller]
     fn finds(&self, path: &str) {
-        let expected = Found::File {
-            path: self.at(path),
-            text: path.to_owned(),
-        };
+        let expected = Found::File { path: self.at(path), text: path.to_owned() };
         assert_eq!(find(&self.search).unwrap(), expected);
     }
 }
@@ -49,12 +46,9 @@ impl Places {
 #[test]
 fn the_first_that_exists() {
     let mut places = Places::new();
-    for path in [
-        "etc/deploylock.toml",
-        "config/deploylock.toml",
-        "work/deploylock.toml",
-        "work/sub/deploylock.toml",
-    ] {
+    for path in
+        ["etc/deploylock.toml", "config/deploylock.toml", "work/deploylock.toml", "work/sub/deploylock.toml"]
+    {
         places.write(path);
         places.finds(path);
     }
@@ -66,20 +60,9 @@ fn the_first_that_exists() {
 #[test]
 fn nowhere_says_where() {
     let places = Places::new();
-    let Found::Nowhere { looked } = find(&places.search).unwrap() else {
-        panic!()
-    };
-    assert_eq!(
-        looked[..2],
-        [
-            places.at("work/sub/deploylock.toml"),
-            places.at("work/deploylock.toml")
-        ]
-    );
-    assert!(looked.ends_with(&[
-        places.at("config/deploylock.toml"),
-        places.at("etc/deploylock.toml")
-    ]));
+    let Found::Nowhere { looked } = find(&places.search).unwrap() else { panic!() };
+    assert_eq!(looked[..2], [places.at("work/sub/deploylock.toml"), places.at("work/deploylock.toml")]);
+    assert!(looked.ends_with(&[places.at("config/deploylock.toml"), places.at("etc/deploylock.toml")]));
 }
 
 #[test]
@@ -90,11 +73,7 @@ fn the_named_one_must_exist() {
     places.search.explicit = Some(named.clone());
     let error = find(&places.search).unwrap_err();
     assert!(matches!(&error, LocateError::Missing { path } if *path == named));
-    assert!(
-        error
-            .to_string()
-            .ends_with("named.toml does not exist: correct --config or DEPLOYLOCK_CONFIG")
-    );
+    assert!(error.to_string().ends_with("named.toml does not exist: correct --config or DEPLOYLOCK_CONFIG"));
 }
 
 #[test]
@@ -137,10 +116,7 @@ fn permissions() {
     if fs::File::open(places.at("config/deploylock.toml")).is_ok() {
         return; // root
     }
-    assert!(matches!(
-        find(&places.search),
-        Err(LocateError::Unreadable { .. })
-    ));
+    assert!(matches!(find(&places.search), Err(LocateError::Unreadable { .. })));
     close("config");
     places.finds("etc/deploylock.toml");
     fs::set_permissions(places.at("config"), fs::Permissions::from_mode(0o700)).unwrap();

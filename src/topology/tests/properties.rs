@@ -42,10 +42,7 @@ fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, prop::sample::In
         Just(" = ".to_owned()),
         Just("\"\"".to_owned())
     ];
-    prop::collection::vec(
-        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), new),
-        1..4,
-    )
+    prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), new), 1..4)
 }
 
 proptest! {

@@ -6,12 +6,7 @@ use super::{check, parse, topology};
 fn toml_itself() {
     check(&[
         ("[store]\nbackend =\n", 2, 10, "this is not valid TOML: "),
-        (
-            "[store]\n[store]\n",
-            2,
-            2,
-            "this is not valid TOML: duplicate key",
-        ),
+        ("[store]\n[store]\n", 2, 2, "this is not valid TOML: duplicate key"),
         ("\u{feff}[store\n", 1, 7, "this is not valid TOML"),
     ]);
 }
@@ -31,18 +26,8 @@ fn unknown_keys() {
             1,
             "unknown key `directroy` in [store]: did you mean `directory`?",
         ),
-        (
-            "[environments.prod]\n  egnine = \"x\"\n",
-            2,
-            3,
-            "in [environments.prod]: did you mean `engine`?",
-        ),
-        (
-            "[containers.c]\npartof = \"x\"\n",
-            2,
-            1,
-            "did you mean `part_of`?",
-        ),
+        ("[environments.prod]\n  egnine = \"x\"\n", 2, 3, "in [environments.prod]: did you mean `engine`?"),
+        ("[containers.c]\npartof = \"x\"\n", 2, 1, "did you mean `part_of`?"),
         (
             "[environments.e]\nallowConcurentDeployments = true\n",
             2,
@@ -50,25 +35,10 @@ fn unknown_keys() {
             "did you mean `allowConcurrentDeployments`?",
         ),
         ("[containers.c]\npart_Of = \"x\"\n", 2, 1, "unknown key `part_Of`"),
-        (
-            "[engines.b]\ncolour = 1\n",
-            2,
-            1,
-            "in [engines.b]: it takes deployment_lock_used",
-        ),
-        (
-            "[groups.\"a b\"]\nx = 1\n",
-            2,
-            1,
-            "in [groups.\"a b\"]: it takes containers, allow",
-        ),
+        ("[engines.b]\ncolour = 1\n", 2, 1, "in [engines.b]: it takes deployment_lock_used"),
+        ("[groups.\"a b\"]\nx = 1\n", 2, 1, "in [groups.\"a b\"]: it takes containers, allow"),
         ("[locks.n]\nslots = 1\n", 2, 1, "unknown key `slots` in [locks.n]"),
-        (
-            "[applications.a]\ncontainers = []\n",
-            2,
-            1,
-            "unknown key `containers` in [applications.a]",
-        ),
+        ("[applications.a]\ncontainers = []\n", 2, 1, "unknown key `containers` in [applications.a]"),
         (
             "[environments.e]\n[applications.a.environments.e]\npart_of = \"x\"\n",
             3,
@@ -99,18 +69,8 @@ fn one_key_in_both_spellings() {
 #[test]
 fn wrong_types() {
     check(&[
-        (
-            "store = 1\n",
-            1,
-            9,
-            "`store` must be a table, as in [store], found a whole number",
-        ),
-        (
-            "environments = []\n",
-            1,
-            16,
-            "`environments` must be a table, as in [environments], found a list",
-        ),
+        ("store = 1\n", 1, 9, "`store` must be a table, as in [store], found a whole number"),
+        ("environments = []\n", 1, 16, "`environments` must be a table, as in [environments], found a list"),
         (
             "[environments]\nprod = 3\n",
             2,
@@ -136,66 +96,26 @@ fn wrong_types() {
             3,
             "must be a list of container names, found a whole",
         ),
-        (
-            "[environments.e]\nengine = true\n",
-            2,
-            10,
-            "must be the name of an engine, found a boolean",
-        ),
-        (
-            "[containers.c]\npart_of = {}\n",
-            2,
-            11,
-            "must be the name of a container, found a table",
-        ),
-        (
-            "[store]\nmode = 2770\n",
-            2,
-            8,
-            "must be permission bits such as \"2770\"",
-        ),
-        (
-            "[store]\ndirectory = 1.5\n",
-            2,
-            13,
-            "must be the path of a folder, found a number with a fraction",
-        ),
+        ("[environments.e]\nengine = true\n", 2, 10, "must be the name of an engine, found a boolean"),
+        ("[containers.c]\npart_of = {}\n", 2, 11, "must be the name of a container, found a table"),
+        ("[store]\nmode = 2770\n", 2, 8, "must be permission bits such as \"2770\""),
+        ("[store]\ndirectory = 1.5\n", 2, 13, "must be the path of a folder, found a number with a fraction"),
         ("[store]\nendpoints = 1\n", 2, 13, "must be a list of addresses"),
-        (
-            "[environments.e]\nlock_retry_interval = 1979-05-27\n",
-            2,
-            23,
-            "found a date or time",
-        ),
+        ("[environments.e]\nlock_retry_interval = 1979-05-27\n", 2, 23, "found a date or time"),
     ]);
 }
 
 #[test]
 fn wrong_values() {
     check(&[
-        (
-            "[store]\nbackend = \"redis\"\n",
-            2,
-            11,
-            "must be \"files\" or \"etcd\", found `redis`",
-        ),
-        (
-            "[store]\ndirectory = \"\"\n",
-            2,
-            13,
-            "must be the path of a folder",
-        ),
+        ("[store]\nbackend = \"redis\"\n", 2, 11, "must be \"files\" or \"etcd\", found `redis`"),
+        ("[store]\ndirectory = \"\"\n", 2, 13, "must be the path of a folder"),
         ("[store]\nmode = \"2780\"\n", 2, 8, "found `2780`"),
         ("[store]\nmode = \"+770\"\n", 2, 8, "found `+770`"),
         ("[store]\nmode = \"\"\n", 2, 8, "must be permission bits"),
         ("[store]\nmode = \"20000\"\n", 2, 8, "must be permission bits"),
         ("[store]\nmode = \"0070\"\n", 2, 8, "the owner's among them"),
-        (
-            "[environments.e]\non_crash = \"keep\"\n",
-            2,
-            12,
-            "must be \"release\" or \"hold\", found `keep`",
-        ),
+        ("[environments.e]\non_crash = \"keep\"\n", 2, 12, "must be \"release\" or \"hold\", found `keep`"),
         (
             "[environments.e]\nonFailure = \"\"\n",
             2,
@@ -214,78 +134,18 @@ fn numbers_and_time_spans() {
             42,
             "must be a whole number from 1 to 4294967295, found 0",
         ),
-        (
-            "[locks.n]\nlimitNumberOfConcurrentDeployments = -1\n",
-            2,
-            38,
-            "found -1",
-        ),
-        (
-            "[locks.n]\nlimitNumberOfConcurrentDeployments = 4294967296\n",
-            2,
-            38,
-            "found 4294967296",
-        ),
-        (
-            "[locks.n]\nlimitNumberOfConcurrentDeployments = \"1\"\n",
-            2,
-            38,
-            "found a string",
-        ),
-        (
-            "[environments.e]\nlock_retry_attempts = 0\n",
-            2,
-            23,
-            "must be a whole number from 1",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = 0\n",
-            2,
-            23,
-            "must be longer than 0",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = \"0s\"\n",
-            2,
-            23,
-            "must be longer than 0",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = -5\n",
-            2,
-            23,
-            "found `-5`",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = \"soon\"\n",
-            2,
-            23,
-            "must be a duration such as \"90s\"",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = \"\"\n",
-            2,
-            23,
-            "must be a duration",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = 99999999999999999999\n",
-            2,
-            23,
-            "must be a duration",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = \"99999999999999999999\"\n",
-            2,
-            23,
-            "must be a duration",
-        ),
-        (
-            "[environments.e]\nlock_retry_interval = true\n",
-            2,
-            23,
-            "found a boolean",
-        ),
+        ("[locks.n]\nlimitNumberOfConcurrentDeployments = -1\n", 2, 38, "found -1"),
+        ("[locks.n]\nlimitNumberOfConcurrentDeployments = 4294967296\n", 2, 38, "found 4294967296"),
+        ("[locks.n]\nlimitNumberOfConcurrentDeployments = \"1\"\n", 2, 38, "found a string"),
+        ("[environments.e]\nlock_retry_attempts = 0\n", 2, 23, "must be a whole number from 1"),
+        ("[environments.e]\nlock_retry_interval = 0\n", 2, 23, "must be longer than 0"),
+        ("[environments.e]\nlock_retry_interval = \"0s\"\n", 2, 23, "must be longer than 0"),
+        ("[environments.e]\nlock_retry_interval = -5\n", 2, 23, "found `-5`"),
+        ("[environments.e]\nlock_retry_interval = \"soon\"\n", 2, 23, "must be a duration such as \"90s\""),
+        ("[environments.e]\nlock_retry_interval = \"\"\n", 2, 23, "must be a duration"),
+        ("[environments.e]\nlock_retry_interval = 99999999999999999999\n", 2, 23, "must be a duration"),
+        ("[environments.e]\nlock_retry_interval = \"99999999999999999999\"\n", 2, 23, "must be a duration"),
+        ("[environments.e]\nlock_retry_interval = true\n", 2, 23, "found a boolean"),
     ]);
 }
 
@@ -298,36 +158,11 @@ fn names() {
     topology(&format!("[locks.{}]\n", "n".repeat(200)));
     check(&[
         ("[environments.\"\"]\n", 1, 15, "a name must not be empty"),
-        (
-            "[containers.\"a\\nb\"]\n",
-            1,
-            13,
-            "must not contain control characters",
-        ),
-        (
-            "[environments.e]\ncontainers = [\"\"]\n",
-            2,
-            15,
-            "a name must not be empty",
-        ),
-        (
-            "[applications.\"a@b\"]\n",
-            1,
-            15,
-            "application `a@b` must not contain `@`",
-        ),
-        (
-            "[environments.e]\ncontainers = [\n \"a\", \"b\",\n \"a\"]\n",
-            4,
-            2,
-            "`a` is in this list twice",
-        ),
-        (
-            "[groups.g]\ncontainers = [\"a\", \"a\"]\n[containers.a]\n",
-            2,
-            20,
-            "`a` is in this list twice",
-        ),
+        ("[containers.\"a\\nb\"]\n", 1, 13, "must not contain control characters"),
+        ("[environments.e]\ncontainers = [\"\"]\n", 2, 15, "a name must not be empty"),
+        ("[applications.\"a@b\"]\n", 1, 15, "application `a@b` must not contain `@`"),
+        ("[environments.e]\ncontainers = [\n \"a\", \"b\",\n \"a\"]\n", 4, 2, "`a` is in this list twice"),
+        ("[groups.g]\ncontainers = [\"a\", \"a\"]\n[containers.a]\n", 2, 20, "`a` is in this list twice"),
     ]);
     topology("[environments.\"a@b\"]\n");
 }

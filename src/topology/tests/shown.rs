@@ -25,13 +25,7 @@ unknown key `egnine` in [environments.prod]: did you mean `engine`?
 #[test]
 fn what_is_shown_commands_no_terminal() {
     let error = parse("[locks]\nx = \u{1b}[2J\n").unwrap_err();
-    assert!(
-        error.to_string().chars().all(|c| c == '\n' || !c.is_control()),
-        "{error:?}"
-    );
+    assert!(error.to_string().chars().all(|c| c == '\n' || !c.is_control()), "{error:?}");
     let error = parse("[store]\n\"\\u001b[2J\" = 1\n").unwrap_err();
-    assert!(
-        error.to_string().chars().all(|c| c == '\n' || !c.is_control()),
-        "{error:?}"
-    );
+    assert!(error.to_string().chars().all(|c| c == '\n' || !c.is_control()), "{error:?}");
 }

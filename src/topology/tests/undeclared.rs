@@ -11,12 +11,7 @@ fn what_is_not_declared() {
             10,
             "engine `bpn` is not declared: did you mean `bpm`?",
         ),
-        (
-            "[environments.e]\nengine = \"bpm\"\n",
-            2,
-            10,
-            "engine `bpm` is not declared: give it a table",
-        ),
+        ("[environments.e]\nengine = \"bpm\"\n", 2, 10, "engine `bpm` is not declared: give it a table"),
         (
             "[containers.c]\npart_of = \"cell\"\n",
             2,
@@ -58,29 +53,14 @@ fn what_is_not_declared() {
 
 #[test]
 fn the_first_in_the_file_is_told() {
-    check(&[(
-        "[environments.e]\nengine = \"x\"\n[containers.c]\npart_of = \"y\"\n",
-        2,
-        10,
-        "engine `x`",
-    )]);
-    check(&[(
-        "[containers.c]\npart_of = \"y\"\n[environments.e]\nengine = \"x\"\n",
-        2,
-        11,
-        "container `y`",
-    )]);
+    check(&[("[environments.e]\nengine = \"x\"\n[containers.c]\npart_of = \"y\"\n", 2, 10, "engine `x`")]);
+    check(&[("[containers.c]\npart_of = \"y\"\n[environments.e]\nengine = \"x\"\n", 2, 11, "container `y`")]);
 }
 
 #[test]
 fn circles() {
     check(&[
-        (
-            "[containers.a]\npart_of = \"a\"\n",
-            2,
-            11,
-            "part_of goes in a circle, `a` -> `a`: take one",
-        ),
+        ("[containers.a]\npart_of = \"a\"\n", 2, 11, "part_of goes in a circle, `a` -> `a`: take one"),
         (
             "[containers.x]\npart_of = \"b\"\n[containers.a]\npartOf = \"b\"\n[containers.b]\npartOf = \"a\"\n",
             4,

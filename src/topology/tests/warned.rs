@@ -4,20 +4,13 @@ use super::{EXAMPLE, topology};
 
 /// The line and the text of every warning.
 fn warnings(text: &str) -> Vec<(usize, String)> {
-    topology(text)
-        .warnings()
-        .into_iter()
-        .map(|warning| (warning.line, warning.text))
-        .collect()
+    topology(text).warnings().into_iter().map(|warning| (warning.line, warning.text)).collect()
 }
 
 #[track_caller]
 fn only(text: &str, line: usize, part: &str) {
     let found = warnings(text);
-    assert!(
-        found.len() == 1 && found[0].0 == line && found[0].1.contains(part),
-        "{text}\n{found:?}"
-    );
+    assert!(found.len() == 1 && found[0].0 == line && found[0].1.contains(part), "{text}\n{found:?}");
 }
 
 #[test]
@@ -33,11 +26,7 @@ fn a_limit_where_nothing_is_concurrent() {
         ("[groups.g]\ncontainers = ['c']", "group `g`"),
     ] {
         let line = header.lines().count() + 2;
-        only(
-            &format!("{header}\n{KEYS}{rest}"),
-            line,
-            &format!("{what} allows no concurrent"),
-        );
+        only(&format!("{header}\n{KEYS}{rest}"), line, &format!("{what} allows no concurrent"));
     }
 }
 
@@ -50,25 +39,14 @@ fn lock_all_without_effect() {
         "allows concurrent deployments (only --exclusive",
     );
     only(&format!("[environments.e]\n{ALL}"), 2, "allows concurrent");
-    only(
-        &format!("[environments.e]\n{ALL}allow_concurrent_deployments = false\n"),
-        2,
-        "has no containers",
-    );
-    assert_eq!(
-        warnings("[environments.e]\nlock_all_containers_in_environment = false\n"),
-        []
-    );
+    only(&format!("[environments.e]\n{ALL}allow_concurrent_deployments = false\n"), 2, "has no containers");
+    assert_eq!(warnings("[environments.e]\nlock_all_containers_in_environment = false\n"), []);
 }
 
 #[test]
 fn engines() {
     only("[engines.x]\n", 1, "no environment uses engine `x`");
-    only(
-        "[engines.x]\ndeployment_lock_used = false\n",
-        1,
-        "no environment uses",
-    );
+    only("[engines.x]\ndeployment_lock_used = false\n", 1, "no environment uses");
     only(
         "[environments.e]\nengine = 'x'\n[engines.x]\ndeploymentLockUsed = false\n",
         4,
@@ -79,11 +57,7 @@ fn engines() {
 #[test]
 fn what_is_never_locked() {
     only("[containers.c]\n", 1, "container `c` is never locked");
-    only(
-        "[containers.c]\npart_of = 'd'\n[containers.d]\n",
-        1,
-        "container `c` is never locked",
-    );
+    only("[containers.c]\npart_of = 'd'\n[containers.d]\n", 1, "container `c` is never locked");
     only("[groups.g]\n", 1, "group `g` is never locked");
     only(
         "[environments.e]\ncontainers = ['c']\n[containers.c]\npart_of = 'd'\n[containers.d]\n[groups.g]\ncontainers = ['d']\n",
@@ -101,10 +75,7 @@ fn etcd_keys_for_files() {
 #[test]
 fn in_the_order_of_lines() {
     let found = warnings("[locks.n]\n[groups.g]\n[engines.x]\n[containers.c]\n[store]\nprefix = ''\n");
-    assert_eq!(
-        found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-        [2, 3, 4, 6]
-    );
+    assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 6]);
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! Links the released binary statically where a static C library is at hand.
+//!
+//! Start-up is part of every deployment step, and a dynamic loader would cost more of it than everything else
+//! together (`docs/performance.md`). `-C target-feature=+crt-static` would do the same but cannot be set for
+//! the binary alone: it refuses to build procedural macros. So the linker is told to link statically, and to find
+//! an archive under each name that rustc asks a shared library for.
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+/// What rustc links a GNU program against, and the archive that has the same.
+const LIBRARIES: [(&str, &str); 7] = [
+    ("gcc_s", "libgcc_eh.a"),
+    ("c", "libc.a"),
+    ("m", "libm.a"),
+    ("util", "libutil.a"),
+    ("rt", "librt.a"),
+    ("pthread", "libpthread.a"),
+    ("dl", "libdl.a"),
+];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|v| v == value);
+    let gnu_linux = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
+    let native = env::var("HOST").ok() == env::var("TARGET").ok();
+    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let asked_already = features.split(',').any(|f| f == "crt-static");
+    if gnu_linux && native && !asked_already && is("PROFILE", "release") {
+        link_statically();
+    }
+}
+
+fn link_statically() {
+    let folder = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("static");
+    fs::create_dir_all(&folder).expect("OUT_DIR can be written");
+    for (library, archive) in LIBRARIES {
+        // Without an archive the program is linked as usual, and works as well, if not as fast.
+        let Some(path) = find(archive) else { return };
+        let script = folder.join(format!("lib{library}.so"));
+        fs::write(script, format!("INPUT({path})\n")).expect("OUT_DIR can be written");
+    }
+    println!("cargo:rustc-link-arg-bins=-L{}", folder.display());
+    println!("cargo:rustc-link-arg-bins=-static");
+    println!("cargo:rustc-link-arg-bins=-no-pie");
+    // The standard library starts commands by posix_spawn only if it finds this, and by the slower fork if not.
+    println!("cargo:rustc-link-arg-bins=-Wl,-u,gnu_get_libc_version");
+}
+
+/// Where the C compiler has this file.
+fn find(file: &str) -> Option<String> {
+    let output = Command::new("cc").arg(format!("-print-file-name={file}")).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    Path::new(&path).is_absolute().then_some(path)
+}
