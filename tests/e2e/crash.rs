@@ -146,6 +146,7 @@ fn killed_at(scene: &Scene, name: &str, nth: usize, args: &[&str]) -> Option<cra
 
 #[test]
 fn an_acquire_killed_at_any_call_holds_nothing_that_it_did_not_report() {
+    let mut wrecks = Vec::new();
     for there_before in [false, true] {
         let scene = Scene::new();
         let prepare = || {
@@ -171,11 +172,15 @@ fn an_acquire_killed_at_any_call_holds_nothing_that_it_did_not_report() {
                 assert!(reported || !held, "{name} {nth}, {died:?}: {mine:?}");
                 assert!(died.is_some() || held, "{name} {nth}");
                 assert_eq!(is_free(&scene, &["-l", "a"]), !held, "{name} {nth}: {died:?}");
+                // "Completed or undone by the next command that looks, with no repair step for a person."
                 let check = scene.run(&["check"]);
-                assert_eq!(check.code, 0, "{name} {nth}: {check:?}");
+                if check.code != 0 {
+                    wrecks.push(format!("{name} {nth}: {check:?}"));
+                }
             }
         }
     }
+    assert!(wrecks.is_empty(), "{} wrecks: {}", wrecks.len(), wrecks.join("\n"));
 }
 
 #[test]

@@ -31,16 +31,7 @@ fn each_signal_reaches_the_command_exactly_once_and_its_status_comes_back() {
     for name in ["INT", "TERM", "HUP", "QUIT", "USR1", "USR2"] {
         let last = if name == "USR2" { "USR1" } else { "USR2" };
         let scene = Scene::new();
-        let run = [
-            "run",
-            "-l",
-            "a",
-            "--",
-            python(),
-            "-c",
-            COUNT,
-            &format!("SIG{last}"),
-        ];
+        let run = ["run", "-l", "a", "--", python(), "-c", COUNT, &format!("SIG{last}")];
         let run = Group::of(&scene, &run);
         until_written(&scene, "log");
         run.signal(name);
@@ -79,10 +70,7 @@ fn a_command_that_dies_of_signal_n_is_128_plus_n() {
 fn a_command_that_dies_of_the_passed_on_signal_is_128_plus_n() {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("USR1", 10), ("USR2", 12)] {
         let scene = Scene::new();
-        let run = Group::of(
-            &scene,
-            &["run", "-l", "a", "--", "sh", "-c", "echo up > up; exec cat"],
-        );
+        let run = Group::of(&scene, &["run", "-l", "a", "--", "sh", "-c", "echo up > up; exec cat"]);
         until_written(&scene, "up");
         run.signal(name);
         assert_eq!(run.end().code, 128 + number, "{name}");
@@ -164,13 +152,9 @@ fn ctrl_z_stops_and_fg_continues_with_the_locks_held() {
 fn what_cannot_be_executed_is_126_and_what_is_not_there_127() {
     let scene = Scene::new();
     std::fs::write(scene.path("plain"), "echo no\n").unwrap();
-    for (command, code) in [
-        ("./plain", 126),
-        ("/", 126),
-        ("./plain/below", 126),
-        ("no-such-command", 127),
-        ("./no-such", 127),
-    ] {
+    for (command, code) in
+        [("./plain", 126), ("/", 126), ("./plain/below", 126), ("no-such-command", 127), ("./no-such", 127)]
+    {
         let said = scene.run(&["run", "-l", "a", "--", command]);
         assert_eq!(said.code, code, "{command}: {said:?}");
         assert!(said.err.contains(command), "{said:?}");
@@ -184,10 +168,7 @@ fn every_exit_status_of_the_command_comes_back() {
     let scene = Scene::new();
     for status in 0..=255 {
         let said = scene.run(&["run", "-l", "a", "--", "sh", "-c", &format!("exit {status}")]);
-        assert_eq!(
-            (said.code, said.out.as_str(), said.err.as_str()),
-            (status, "", "")
-        );
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (status, "", ""));
     }
 }
 
@@ -209,10 +190,7 @@ fn the_terminal_is_the_commands_own() {
 fn pipes_pass_through_untouched() {
     let scene = Scene::new();
     let mut command = scene.command(&["run", "-l", "a", "--", "sh", "-c", "echo aside >&2; exec cat"]);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let bytes: Vec<u8> = (0..200_000u32).map(|i| (i * 7 + i / 251) as u8).collect();
     let mut stdin = child.stdin.take().unwrap();
@@ -220,12 +198,7 @@ fn pipes_pass_through_untouched() {
     let writer = std::thread::spawn(move || stdin.write_all(&sent).unwrap());
     let done = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    assert!(
-        done.stdout == bytes,
-        "{} of {} bytes came back",
-        done.stdout.len(),
-        bytes.len()
-    );
+    assert!(done.stdout == bytes, "{} of {} bytes came back", done.stdout.len(), bytes.len());
     assert_eq!(said(done).err, "aside\n");
 }
 
@@ -257,10 +230,7 @@ fn what_the_parent_ignores_stays_ignored_and_nothing_else_is() {
         ("trap '' INT QUIT;", 1 << 1 | 1 << 2),
         ("trap '' TERM USR1 USR2;", 1 << 9 | 1 << 11 | 1 << 14),
     ] {
-        let said = scene.shell(
-            "sh",
-            &format!("{before} deploylock run -l a -- cat /proc/self/status"),
-        );
+        let said = scene.shell("sh", &format!("{before} deploylock run -l a -- cat /proc/self/status"));
         assert_eq!(said.code, 0, "{said:?}");
         // The real-time signals of the C library may come ignored from whoever started the tests.
         assert_eq!(mask(&said.out, "SigIgn") & 0x7fff_ffff, ignored, "{before}");
@@ -272,16 +242,7 @@ fn what_the_parent_ignores_stays_ignored_and_nothing_else_is() {
 fn under_nohup_a_hangup_disturbs_nobody() {
     let scene = Scene::new();
     let mut nohup = scene.program("nohup");
-    nohup.args([
-        "deploylock",
-        "run",
-        "-l",
-        "a",
-        "--",
-        "sh",
-        "-c",
-        "echo up > up; cat; exit 3",
-    ]);
+    nohup.args(["deploylock", "run", "-l", "a", "--", "sh", "-c", "echo up > up; cat; exit 3"]);
     let mut run = Group::start(nohup);
     until_written(&scene, "up");
     run.signal("HUP");
@@ -295,16 +256,9 @@ fn under_nohup_a_hangup_disturbs_nobody() {
 fn a_script_without_a_first_line_runs() {
     let scene = Scene::new();
     // Written by another process: a descriptor open for writing here would be inherited by what other tests start.
-    scene.shell(
-        "sh",
-        "printf 'echo \"ran $1 $2\"\nexit 6\n' > script; chmod +x script",
-    );
+    scene.shell("sh", "printf 'echo \"ran $1 $2\"\nexit 6\n' > script; chmod +x script");
     let said = scene.run(&["run", "-l", "a", "--", "./script", "with", "two words"]);
-    assert_eq!(
-        (said.code, said.out.as_str()),
-        (6, "ran with two words\n"),
-        "{said:?}"
-    );
+    assert_eq!((said.code, said.out.as_str()), (6, "ran with two words\n"), "{said:?}");
 }
 
 #[test]

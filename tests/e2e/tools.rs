@@ -13,11 +13,7 @@ pub const SOON: Duration = Duration::from_secs(12);
 
 /// A python that is not pyenv's script, where there is one.
 pub fn python() -> &'static str {
-    if Path::new("/usr/bin/python3").exists() {
-        "/usr/bin/python3"
-    } else {
-        "python3"
-    }
+    if Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
 }
 
 /// A process with a group of its own, which is killed with the test; its stdin is a pipe that the test holds.
@@ -30,18 +26,10 @@ pub struct Group {
 impl Group {
     pub fn start(mut command: Command) -> Self {
         use std::os::unix::process::CommandExt as _;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         let (stdin, leader) = (child.stdin.take(), child.id());
-        Group {
-            background: Some(Background::of(child)),
-            stdin,
-            leader,
-        }
+        Group { background: Some(Background::of(child)), stdin, leader }
     }
 
     /// The binary with these arguments.
@@ -85,10 +73,7 @@ impl Drop for Group {
 }
 
 fn kill_group(leader: u32) {
-    let _ = Command::new("kill")
-        .args(["-KILL", "--", &format!("-{leader}")])
-        .stderr(Stdio::null())
-        .status();
+    let _ = Command::new("kill").args(["-KILL", "--", &format!("-{leader}")]).stderr(Stdio::null()).status();
 }
 
 /// Some process that is killed with the test: a daemon that a command left behind.
@@ -96,10 +81,7 @@ pub struct Doomed(pub u32);
 
 impl Drop for Doomed {
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .args(["-KILL", &self.0.to_string()])
-            .stderr(Stdio::null())
-            .status();
+        let _ = Command::new("kill").args(["-KILL", &self.0.to_string()]).stderr(Stdio::null()).status();
     }
 }
 
@@ -125,18 +107,13 @@ pub fn deployment(scene: &Scene, pid: u32) -> serde_json::Value {
     let list = scene.list();
     let all = list["deployments"].as_array().unwrap();
     let found = all.iter().find(|d| d["pid"] == pid);
-    found
-        .unwrap_or_else(|| panic!("no deployment of process {pid}: {list}"))
-        .clone()
+    found.unwrap_or_else(|| panic!("no deployment of process {pid}: {list}")).clone()
 }
 
 /// Its state.
 #[track_caller]
 pub fn state(scene: &Scene, group: &Group) -> String {
-    deployment(scene, group.pid())["state"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    deployment(scene, group.pid())["state"].as_str().unwrap().to_owned()
 }
 
 /// Waits until it holds, no longer than polling would take.
@@ -185,10 +162,7 @@ pub fn is_free(scene: &Scene, target: &[&str]) -> bool {
 
 /// What a file of the scene says, trimmed; empty where there is none.
 pub fn read(scene: &Scene, name: &str) -> String {
-    std::fs::read_to_string(scene.path(name))
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    std::fs::read_to_string(scene.path(name)).unwrap_or_default().trim().to_owned()
 }
 
 /// Waits until a file of the scene says something.
@@ -209,9 +183,7 @@ pub fn switches(pid: u32) -> Option<u64> {
     for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let status = std::fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
         let counts = status.lines().filter(|l| l.contains("ctxt_switches"));
-        sum += counts
-            .map(|l| l.rsplit('\t').next().unwrap().parse::<u64>().unwrap())
-            .sum::<u64>();
+        sum += counts.map(|l| l.rsplit('\t').next().unwrap().parse::<u64>().unwrap()).sum::<u64>();
     }
     Some(sum)
 }
@@ -232,17 +204,7 @@ impl<'a> Terminal<'a> {
         let terminal = Terminal { scene };
         let columns = columns.to_string();
         let shell = "exec env PS1='> ' bash --norc --noprofile -i";
-        let new = [
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            &columns,
-            "-y",
-            "30",
-            shell,
-        ];
+        let new = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", "30", shell];
         terminal.tmux(&new);
         eventually("a prompt", || terminal.screen().contains('>'));
         terminal.line("ulimit -c 0; clear");
@@ -252,10 +214,7 @@ impl<'a> Terminal<'a> {
     #[track_caller]
     fn tmux(&self, args: &[&str]) -> String {
         let mut tmux = self.scene.program("tmux");
-        tmux.args(["-L", "test"])
-            .args(args)
-            .env("TMUX_TMPDIR", self.scene.root())
-            .env("TERM", "xterm");
+        tmux.args(["-L", "test"]).args(args).env("TMUX_TMPDIR", self.scene.root()).env("TERM", "xterm");
         let done = tmux.output().unwrap();
         assert!(done.status.success(), "tmux {args:?}: {done:?}");
         String::from_utf8_lossy(&done.stdout).into_owned()
@@ -288,8 +247,7 @@ impl<'a> Terminal<'a> {
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
         let mut tmux = self.scene.program("tmux");
-        tmux.args(["-L", "test", "kill-server"])
-            .env("TMUX_TMPDIR", self.scene.root());
+        tmux.args(["-L", "test", "kill-server"]).env("TMUX_TMPDIR", self.scene.root());
         let _ = tmux.stderr(Stdio::null()).status();
     }
 }

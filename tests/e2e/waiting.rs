@@ -21,10 +21,7 @@ fn a_signal_ends_a_waiter_without_a_trace() {
         assert_eq!(said.code, 128 + number, "{name}: {said:?}");
         let list = scene.ok(&["list", "--format", "json"]);
         assert!(!list.contains(&gone), "{list}");
-        let found = scene.shell(
-            "sh",
-            &format!("find locks -name '{gone}*'; grep -rl {gone} locks/locks"),
-        );
+        let found = scene.shell("sh", &format!("find locks -name '{gone}*'; grep -rl {gone} locks/locks"));
         assert_eq!(found.out, "", "{name}");
         assert_eq!(deployment(&scene, second.pid())["position"], 1);
         held.let_go();
@@ -81,20 +78,12 @@ fn ctrl_c_ends_a_waiter_without_a_trace() {
 #[test]
 fn a_terminal_shows_one_living_line() {
     let scene = Scene::new();
-    let mut held = holder(
-        &scene,
-        &["-l", "a", "--reason", "the big move", "--owner", "alice@desk"],
-    );
+    let mut held = holder(&scene, &["-l", "a", "--reason", "the big move", "--owner", "alice@desk"]);
     let ahead = waiter(&scene, &["-l", "a"]);
     let terminal = Terminal::open(&scene, 150);
     terminal.line("deploylock run --wait -l a -- sh -c 'echo ran > ran'");
     let lines = || -> Vec<String> {
-        terminal
-            .screen()
-            .lines()
-            .filter(|l| l.contains("waiting "))
-            .map(str::to_owned)
-            .collect()
+        terminal.screen().lines().filter(|l| l.contains("waiting ")).map(str::to_owned).collect()
     };
     eventually("place 2", || lines().iter().any(|l| l.contains("place 2")));
     let first = lines();
@@ -104,9 +93,7 @@ fn a_terminal_shows_one_living_line() {
     eventually("the holder is shown", || {
         let all = lines();
         assert_eq!(all.len(), 1, "{all:?}");
-        ["name:a", "alice@desk", "the big move"]
-            .iter()
-            .all(|w| all[0].contains(w))
+        ["name:a", "alice@desk", "the big move"].iter().all(|w| all[0].contains(w))
     });
     held.let_go();
     assert_eq!(until_written(&scene, "ran"), "ran");
@@ -121,13 +108,7 @@ fn a_narrow_terminal_shows_one_line_too() {
     let terminal = Terminal::open(&scene, 40);
     terminal.line("clear; deploylock run --wait -l a -- true");
     let shown = || terminal.screen().lines().filter(|l| !l.trim().is_empty()).count();
-    let living = || {
-        terminal
-            .screen()
-            .lines()
-            .find(|l| l.contains("waiting "))
-            .map(str::to_owned)
-    };
+    let living = || terminal.screen().lines().find(|l| l.contains("waiting ")).map(str::to_owned);
     eventually("a line", || living().is_some());
     for _ in 0..2 {
         let now = living();
@@ -174,10 +155,7 @@ fn a_wait_that_runs_out_is_75_and_leaves_no_record() {
     for bound in [&["--wait=1s"][..], &["-w", "1"], &["--wait=0s"], &["-n"]] {
         let said = scene.run(&[&["run"][..], bound, &["-l", "a", "--", "true"]].concat());
         assert_eq!(said.code, 75, "{said:?}");
-        assert!(
-            said.err.contains(&id(&deployment(&scene, held.pid()))),
-            "{said:?}"
-        );
+        assert!(said.err.contains(&id(&deployment(&scene, held.pid()))), "{said:?}");
         only(&scene);
     }
     let said = scene.run(&["run", "-w", "1", "-E", "9", "-l", "a", "--", "true"]);
@@ -275,9 +253,7 @@ fn the_successor_of_a_killed_waiter_is_served() {
     let third = waiter(&scene, &["-l", "a"]);
     first.kill();
     assert_eq!(first.end().code, -9);
-    soon("it moves up", || {
-        deployment(&scene, second.pid())["position"] == 1
-    });
+    soon("it moves up", || deployment(&scene, second.pid())["position"] == 1);
     held.let_go();
     soon_held(&scene, &second);
     assert_eq!(state(&scene, &third), "waiting");
@@ -390,11 +366,7 @@ fn a_waiter_gets_in_when_the_ttl_passes_and_not_before() {
     let waiting = waiter(&scene, &["-l", "a"]);
     soon_held(&scene, &waiting);
     // The ttl began a little before this clock.
-    assert!(
-        began.elapsed() > Duration::from_millis(1200),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() > Duration::from_millis(1200), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -414,9 +386,7 @@ fn a_waiter_does_not_get_in_when_the_ttl_is_made_longer() {
     let waiting = waiter(&scene, &["-l", "a"]);
     scene.ok(&["renew", &held, "--ttl", "1h"]);
     let began = Instant::now();
-    eventually("the first ttl has passed", || {
-        began.elapsed() > Duration::from_millis(2500)
-    });
+    eventually("the first ttl has passed", || began.elapsed() > Duration::from_millis(2500));
     assert_eq!(state(&scene, &waiting), "waiting");
     scene.ok(&["release", &held]);
     soon_held(&scene, &waiting);
@@ -432,10 +402,7 @@ fn a_cancelled_waiter_ends_with_75_and_says_so() {
         scene.ok(&[command, &[&id(&deployment(&scene, waiting.pid()))]].concat());
         let said = waiting.end();
         assert_eq!(said.code, 75, "{command:?}: {said:?}");
-        assert!(
-            said.err.lines().last().unwrap().contains("cancel"),
-            "{command:?}: {said:?}"
-        );
+        assert!(said.err.lines().last().unwrap().contains("cancel"), "{command:?}: {said:?}");
         assert_eq!(deployment(&scene, behind.pid())["position"], 1);
     }
 }
@@ -496,11 +463,7 @@ fn a_waiter_whose_lock_directory_is_removed_ends_and_says_why() {
         let scene = Scene::new();
         let _held = holder(&scene, &["-l", "a"]);
         let first = waiter(&scene, &["-l", "a"]);
-        let waiting = if behind {
-            waiter(&scene, &["-l", "a"])
-        } else {
-            first
-        };
+        let waiting = if behind { waiter(&scene, &["-l", "a"]) } else { first };
         asleep(waiting.pid());
         std::fs::remove_dir_all(scene.locks()).unwrap();
         let said = waiting.end();
