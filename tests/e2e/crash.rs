@@ -109,7 +109,7 @@ fn the_end_of_a_daemon_left_behind_by_a_killed_run_lets_a_waiter_in() {
 }
 
 /// How often each system call is made by this.
-fn calls(scene: &Scene, args: &[&str]) -> BTreeMap<String, usize> {
+pub fn calls(scene: &Scene, args: &[&str]) -> BTreeMap<String, usize> {
     let mut strace = scene.program("strace");
     let done = strace.args(["-f", "-qq", "-o", "calls", "deploylock"]).args(args).output().unwrap();
     assert!(done.status.success(), "{done:?}");
@@ -181,6 +181,40 @@ fn an_acquire_killed_at_any_call_holds_nothing_that_it_did_not_report() {
         }
     }
     assert!(wrecks.is_empty(), "{} wrecks: {}", wrecks.len(), wrecks.join("\n"));
+}
+
+#[test]
+fn a_run_killed_at_any_call_frees_its_locks_when_its_command_has_ended() {
+    let scene = Scene::new();
+    let run = ["run", "-l", "a", "-l", "b", "--", "true"];
+    scene.ok(&run);
+    let calls = calls(&scene, &run);
+    let interesting = [
+        "openat",
+        "flock",
+        "fchmod",
+        "pwrite64",
+        "renameat",
+        "renameat2",
+        "unlinkat",
+        "fcntl",
+        "wait4",
+        "close",
+    ];
+    let mut tried = 0;
+    for name in interesting {
+        for nth in 1..=calls.get(name).copied().unwrap_or(0) {
+            if killed_at(&scene, name, nth, &run).is_some() {
+                tried += 1;
+                soon(&format!("{name} {nth}: free"), || is_free(&scene, &["-l", "a", "-l", "b"]));
+            }
+        }
+    }
+    assert!(tried > 20, "{calls:?}");
+    scene.ok(&["clear", "--stale"]);
+    let list = scene.list();
+    let left = list["deployments"].as_array().unwrap().iter().filter(|d| d["state"] == "held").count();
+    assert_eq!(left, 0, "{list}");
 }
 
 #[test]
