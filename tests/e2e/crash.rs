@@ -528,3 +528,112 @@ fn many_who_look_at_once_never_mistake_the_living_for_dead_or_the_dead_for_livin
     });
     assert_eq!(state(&scene, &alive), "held");
 }
+
+#[test]
+fn a_command_that_nobody_reaps_is_gone_all_the_same() {
+    let scene = Scene::new();
+    // Orphans become this process's, which reaps none: the first process of many a container is like that.
+    let script = "import ctypes,os,subprocess,sys\nctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n\
+                  p = subprocess.Popen(sys.argv[1:])\np.wait()\nopen('orphaned','w').write('yes')\n\
+                  while not os.path.exists('end'): pass\n";
+    let mut reaper = scene.program(python());
+    reaper.args(["-c", &script.replace("pass", "__import__('time').sleep(0.05)")]);
+    reaper.args(["deploylock", "run", "-l", "a", "--", "sh", "-c", "echo $$ > up; exec cat"]);
+    let mut reaper = Group::start(reaper);
+    let command = until_written(&scene, "up");
+    let wrapper = scene.until("held", 1)[0]["pid"].as_u64().unwrap() as u32;
+    let waiting = waiter(&scene, &["-l", "a"]);
+    signal(wrapper, "KILL");
+    until_written(&scene, "orphaned");
+    assert_eq!(state(&scene, &waiting), "waiting");
+    reaper.let_go();
+    soon_held(&scene, &waiting);
+    assert!(std::fs::read_to_string(format!("/proc/{command}/stat")).unwrap().contains(") Z "));
+}
+
+#[test]
+fn a_command_whose_first_thread_ended_lives_on() {
+    let scene = Scene::new();
+    let script = "import ctypes,os,platform,threading,time\nos.closerange(3, 4096)\n\
+        def rest():\n    end = time.time() + 60\n    own = '/proc/%d/stat' % os.getpid()\n    \
+        while ') Z ' not in open(own).read() and time.time() < end: time.sleep(0.01)\n    \
+        open('up','w').write('up')\n    \
+        while not os.path.exists('go') and time.time() < end: time.sleep(0.02)\n    os._exit(0)\n\
+        threading.Thread(target=rest).start()\n\
+        ctypes.CDLL(None).syscall(60 if platform.machine() == 'x86_64' else 93, 0)\n";
+    let _run = orphaned(&scene, &[python(), "-c", script]);
+    assert!(!is_free(&scene, &["-l", "a"]));
+    assert_eq!(only(&scene)["stale"], Value::Null);
+    let waiting = waiter(&scene, &["-l", "a"]);
+    assert_eq!(state(&scene, &waiting), "waiting");
+    std::fs::write(scene.path("go"), "").unwrap();
+    soon_held(&scene, &waiting);
+}
+
+#[test]
+fn a_holder_in_another_pid_namespace_is_alive_until_it_is_killed() {
+    let scene = Scene::new();
+    let mut unshare = scene.program("unshare");
+    unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    unshare.args(["deploylock", "run", "-l", "a", "--", "cat"]);
+    let held = Group::start(unshare);
+    scene.until("held", 1);
+    assert!(!is_free(&scene, &["-l", "a"]));
+    assert_eq!(only(&scene)["stale"], Value::Null);
+    assert_eq!(scene.ok(&["clear", "--stale"]), "");
+    let waiting = waiter(&scene, &["-l", "a"]);
+    held.kill();
+    soon_held(&scene, &waiting);
+}
+
+#[test]
+fn an_owner_in_another_pid_namespace_is_not_presumed_dead() {
+    let scene = Scene::new();
+    let script = "sleep 1000 & deploylock acquire -q -l a --owner-pid $! > id; cat";
+    let mut unshare = scene.program("unshare");
+    unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    let _inside = Group::start({
+        unshare.args(["sh", "-c", script]);
+        unshare
+    });
+    until_written(&scene, "id");
+    scene.until("held", 1);
+    assert_eq!(only(&scene)["stale"], Value::Null);
+    assert!(!is_free(&scene, &["-l", "a"]));
+}
+
+#[test]
+fn a_run_with_a_ttl_keeps_its_locks_while_its_command_runs() {
+    let scene = Scene::new();
+    let mut run = Group::of(&scene, &["run", "-l", "a", "--ttl", "1s", "--", "cat"]);
+    let first = scene.until("held", 1)[0]["expires"].clone();
+    let began = std::time::Instant::now();
+    eventually("three times the ttl", || {
+        let now = only(&scene);
+        assert_eq!((&now["state"], &now["stale"]), (&"held".into(), &Value::Null), "{now}");
+        began.elapsed().as_secs() >= 3
+    });
+    assert!(only(&scene)["expires"].as_str() > first.as_str(), "it was renewed");
+    run.let_go();
+    assert_eq!(run.end().code, 0);
+}
+
+#[test]
+fn a_stopped_run_past_its_ttl_is_not_overtaken_beside_its_living_command() {
+    let scene = Scene::new();
+    let run = Group::of(&scene, &["run", "-l", "a", "--ttl", "1s", "--", "cat"]);
+    scene.until("held", 1);
+    run.signal("STOP");
+    let began = std::time::Instant::now();
+    eventually("the ttl has passed", || began.elapsed().as_millis() > 1500);
+    assert!(!is_free(&scene, &["-l", "a"]), "its command lives");
+    let waiting = waiter(&scene, &["-l", "a"]);
+    assert_eq!(scene.ok(&["clear", "--stale"]), "");
+    run.signal("CONT");
+    // It ends its command first, or goes on renewing: in neither case do both hold.
+    let mut run = run;
+    run.let_go();
+    let said = run.end();
+    assert!([0, 76].contains(&said.code), "{said:?}");
+    soon_held(&scene, &waiting);
+}

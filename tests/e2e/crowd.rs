@@ -207,7 +207,7 @@ fn killing_at_random_lets_no_two_in_and_stops_nobody_else() {
 /// Numbers are used again: only what this test may have started is killed.
 fn is_ours(pid: u32) -> bool {
     let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    line.contains("critical") || line.starts_with("sleep\00.02")
+    line.contains("critical") || line.starts_with("sleep\x000.02")
 }
 
 fn kill(pid: u32) -> bool {

@@ -530,3 +530,11 @@ fn a_signal_in_the_instant_of_the_grant_loses_nothing() {
         nothing_left(&scene);
     }
 }
+
+#[test]
+fn an_idle_holder_sleeps_too() {
+    let scene = Scene::new();
+    let held = holder(&scene, &["-l", "a"]);
+    let _waiting = waiter(&scene, &["-l", "a"]);
+    settled(held.pid());
+}
