@@ -126,3 +126,6 @@ fn unlocked_process(d: &Deployment, seen: &Evidence) -> Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

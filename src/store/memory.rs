@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,8 +20,6 @@ const TICK: Duration = Duration::from_millis(5);
 #[derive(Default)]
 struct Content {
     number: u64,
-    /// Grows with every change.
-    version: u64,
     deployments: BTreeMap<Id, (State, Deployment, Weak<()>)>,
     queues: HashMap<LockName, Vec<Entry>>,
     history: Vec<String>,
@@ -29,6 +28,8 @@ struct Content {
 #[derive(Default)]
 struct Shared {
     content: Mutex<Content>,
+    /// Grows with every change. Apart from the content: a lease may end while a decision has that.
+    version: AtomicU64,
     changed: Condvar,
 }
 
@@ -41,6 +42,15 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    fn touch(&self) {
+        self.0.version.fetch_add(1, Ordering::SeqCst);
+        self.0.changed.notify_all();
+    }
+
+    fn version(&self) -> u64 {
+        self.0.version.load(Ordering::SeqCst)
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -67,8 +77,7 @@ impl Lease for MemoryLease {
 impl Drop for MemoryLease {
     fn drop(&mut self) {
         self.alive = None;
-        self.store.content().version += 1;
-        self.store.0.changed.notify_all();
+        self.store.touch();
     }
 }
 
@@ -160,7 +169,7 @@ impl Txn for MemoryTxn<'_> {
                 self.content.queues.entry(request.lock.clone()).or_default().push(entry);
             }
         }
-        self.content.version += 1;
+        self.store.touch();
         Ok(Box::new(MemoryLease { id: d.id.clone(), alive: Some(alive), store: self.store.clone() }))
     }
 
@@ -172,7 +181,7 @@ impl Txn for MemoryTxn<'_> {
             d.since = now.wall;
             d.expires = d.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
         }
-        self.content.version += 1;
+        self.store.touch();
         Ok(())
     }
 
@@ -184,7 +193,7 @@ impl Txn for MemoryTxn<'_> {
         if to == State::Paused {
             self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != d.id));
         }
-        self.content.version += 1;
+        self.store.touch();
         Ok(())
     }
 
@@ -192,7 +201,7 @@ impl Txn for MemoryTxn<'_> {
         let removed = self.content.deployments.remove(id).is_some();
         self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != *id));
         self.content.queues.retain(|_, q| !q.is_empty());
-        self.content.version += 1;
+        self.store.touch();
         Ok(removed)
     }
 
@@ -204,7 +213,7 @@ impl Txn for MemoryTxn<'_> {
         if let Some((_, old, _)) = self.content.deployments.get_mut(&d.id) {
             *old = d.clone();
         }
-        self.content.version += 1;
+        self.store.touch();
         Ok(())
     }
 
@@ -231,15 +240,16 @@ impl Sleeper for MemorySleeper<'_> {
     }
 
     fn arm_all(&mut self) -> Result<()> {
-        self.seen = self.store.content().version;
+        self.seen = self.store.version();
         Ok(())
     }
 
     fn sleep(&mut self, until: Option<Duration>, _interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
         let mut content = self.store.content();
         loop {
-            if content.version != self.seen {
-                self.seen = content.version;
+            let version = self.store.version();
+            if version != self.seen {
+                self.seen = version;
                 return Ok(Wake::Look);
             }
             if until.is_some_and(|at| clock::since_boot() >= at) {

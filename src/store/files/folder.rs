@@ -4,13 +4,12 @@
 //! are opened, and each step that changes something is announced to [`Steps`] first, so that tests can make any
 //! of them fail or end the world there.
 
-use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -124,7 +123,7 @@ pub struct Top {
     /// What new files and folders get.
     pub modes: Modes,
     fd: OwnedFd,
-    folders: [OnceCell<OwnedFd>; Folder::COUNT],
+    folders: [OnceLock<OwnedFd>; Folder::COUNT],
     steps: Option<Arc<dyn Steps>>,
 }
 
@@ -150,7 +149,7 @@ impl Top {
         let stat = sys::fstat(&fd).map_err(|e| failed("look at the lock directory", path, e))?;
         let modes = Modes::of_folder(stat.st_mode);
         let local = is_local(&fd);
-        let folders = [const { OnceCell::new() }; Folder::COUNT];
+        let folders = [const { OnceLock::new() }; Folder::COUNT];
         Ok(Some(Top { path: path.to_owned(), local, modes, fd, folders, steps }))
     }
 

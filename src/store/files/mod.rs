@@ -24,7 +24,7 @@ mod watch;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub struct Place {
 /// A store in files.
 pub struct FilesStore {
     place: Place,
-    open: RefCell<Option<Rc<OpenStore>>>,
+    open: RefCell<Option<Arc<OpenStore>>>,
 }
 
 struct OpenStore {
@@ -88,18 +88,18 @@ impl FilesStore {
         }
     }
 
-    fn remembered(&self) -> Option<Rc<OpenStore>> {
+    fn remembered(&self) -> Option<Arc<OpenStore>> {
         self.open.borrow().clone()
     }
 
-    fn remember(&self, open: OpenStore) -> Rc<OpenStore> {
-        let open = Rc::new(open);
+    fn remember(&self, open: OpenStore) -> Arc<OpenStore> {
+        let open = Arc::new(open);
         *self.open.borrow_mut() = Some(open.clone());
         open
     }
 
     /// The store as it is; `None` where there is none.
-    fn existing(&self) -> Result<Option<Rc<OpenStore>>> {
+    fn existing(&self) -> Result<Option<Arc<OpenStore>>> {
         if let Some(open) = self.remembered() {
             return Ok(Some(open));
         }
@@ -116,7 +116,7 @@ impl FilesStore {
         Ok(guard.map(|guard| self.remember(OpenStore { top, guard })))
     }
 
-    fn existing_or_new(&self) -> Result<Rc<OpenStore>> {
+    fn existing_or_new(&self) -> Result<Arc<OpenStore>> {
         if let Some(open) = self.existing()? {
             return Ok(open);
         }

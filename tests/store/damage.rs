@@ -1,0 +1,187 @@
+//! Files that are not what they should be: torn, empty, foreign, from an earlier boot.
+
+use std::fs;
+use std::path::Path;
+
+use deploylock::deployment::{State, Verdict};
+use deploylock::ops::release::detach;
+use deploylock::ops::survey;
+use deploylock::store::StoreError;
+
+use crate::support::*;
+
+fn only_file(folder: &Path) -> std::path::PathBuf {
+    let mut files = fs::read_dir(folder).unwrap();
+    files.next().unwrap().unwrap().path()
+}
+
+/// Makes the guard say that an earlier boot wrote it.
+fn as_after_a_reboot(locks: &Path) {
+    let guard = fs::read_to_string(locks.join("guard")).unwrap();
+    let boot = guard.lines().nth(1).unwrap();
+    fs::write(locks.join("guard"), guard.replace(boot, &format!("boot {:<36}", "earlier"))).unwrap();
+}
+
+#[test]
+fn lock_files_lost_in_a_power_failure_are_made_anew_from_the_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let kept = hold(&store, &[exclusive("a"), shared("b", 2)]);
+    detach(&store, &kept.deployment).unwrap();
+    fs::remove_file(path.join("locks/name/a")).unwrap();
+    fs::write(path.join("locks/name/b"), "").unwrap();
+    fs::write(path.join("locks/name/gone"), "7-aaaaaa.12345678 x - -\n").unwrap();
+    as_after_a_reboot(&path);
+    let store = files(&path);
+    drop(conflict(try_now(&store, &[exclusive("a")])));
+    drop(conflict(try_now(&store, &[exclusive("b")])));
+    assert!(!path.join("locks/name/gone").exists());
+}
+
+#[test]
+fn numbers_never_come_back_after_a_reboot() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let mut last = 0;
+    for _ in 0..3 {
+        let store = files(&path);
+        let token = give_back(&store, hold(&store, &[exclusive("a")])).token.unwrap();
+        assert!(token > last, "{token} after {last}");
+        last = token;
+        as_after_a_reboot(&path);
+    }
+    // Even a guard that says nothing gives no number of a record that is there.
+    let store = files(&path);
+    let kept = hold(&store, &[exclusive("kept")]);
+    detach(&store, &kept.deployment).unwrap();
+    fs::write(path.join("guard"), "").unwrap();
+    let store = files(&path);
+    assert!(hold(&store, &[exclusive("a")]).deployment.token > kept.deployment.token);
+}
+
+#[test]
+fn a_process_bound_holder_of_an_earlier_boot_is_dead_and_an_acquired_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let kept = hold(&store, &[exclusive("kept")]);
+    detach(&store, &kept.deployment).unwrap();
+    let bound = hold(&store, &[exclusive("bound")]);
+    drop(bound.lease);
+    // The record as the earlier boot wrote it.
+    let attached = only_file(&path.join("deployments/attached"));
+    let text = fs::read_to_string(&attached).unwrap();
+    let boot = deploylock::process::here().boot.clone();
+    let name = attached.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+    fs::write(
+        path.join(format!("deployments/attached/{name}.0123abcd")),
+        text.replace(&boot, "0123abcd-earlier"),
+    )
+    .unwrap();
+    fs::remove_file(&attached).unwrap();
+    as_after_a_reboot(&path);
+    let store = files(&path);
+    give_back(&store, hold(&store, &[exclusive("bound")]));
+    drop(conflict(try_now(&store, &[exclusive("kept")])));
+}
+
+#[test]
+fn an_empty_record_of_an_earlier_boot_blocks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    give_back(&store, hold(&store, &[exclusive("a")]));
+    fs::write(path.join("deployments/attached/5-aaaaaa.0123abcd"), "").unwrap();
+    fs::write(path.join("locks/name/a"), "5-aaaaaa.0123abcd x - -\n").unwrap();
+    give_back(&store, hold(&store, &[exclusive("a")]));
+}
+
+#[test]
+fn an_unreadable_record_blocks_is_shown_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let kept = hold(&store, &[exclusive("a")]);
+    detach(&store, &kept.deployment).unwrap();
+    let record = path.join("deployments/detached").join(kept.deployment.id.as_str());
+    for garbage in ["", "\0\0\0\0", "format = 1\nid = 3", "format = 99"] {
+        fs::write(&record, garbage).unwrap();
+        drop(conflict(try_now(&store, &[exclusive("a")])));
+        let seen = survey::survey(&store).unwrap();
+        assert!(matches!(seen.deployments[0].verdict, Verdict::Unknown(_)), "{garbage:?}");
+        as_after_a_reboot(&path);
+        drop(conflict(try_now(&files(&path), &[exclusive("a")])));
+        assert!(record.exists(), "never removed silently");
+    }
+}
+
+#[test]
+fn a_torn_line_counts_for_nothing_and_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    give_back(&store, hold(&store, &[exclusive("a")]));
+    fs::write(path.join("locks/name/a"), "9-aaaaaa.0123ab").unwrap();
+    let grant = hold(&store, &[exclusive("a")]);
+    let text = fs::read_to_string(path.join("locks/name/a")).unwrap();
+    assert!(text.starts_with(grant.deployment.id.as_str()), "{text}");
+    give_back(&store, grant);
+}
+
+#[test]
+fn a_line_without_sense_is_said_anew_from_the_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let grant = hold(&store, &[exclusive("a")]);
+    fs::write(path.join("locks/name/a"), "utter nonsense\n").unwrap();
+    drop(conflict(try_now(&store, &[exclusive("a")])));
+    give_back(&store, grant);
+    give_back(&store, hold(&store, &[exclusive("a")]));
+}
+
+#[test]
+fn links_and_pipes_in_the_lock_directory_are_never_followed_and_hang_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    give_back(&store, hold(&store, &[exclusive("a")]));
+    let victim = folder.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, path.join("locks/name/link")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path.join("locks/name/pipe")).status().unwrap();
+    assert!(made.success());
+    fs::create_dir(path.join("locks/name/folder")).unwrap();
+    for lock in ["link", "pipe", "folder"] {
+        let wanted = draft(&[exclusive("other"), exclusive(lock)]);
+        let outcome = deploylock::ops::acquire::acquire(
+            &store,
+            &wanted,
+            deploylock::ops::acquire::Patience::None,
+            RETRY,
+            &mut deploylock::ops::Silent,
+            &mut deploylock::ops::Never,
+        );
+        let error = outcome.err().unwrap_or_else(|| panic!("{lock} was taken for a lock file"));
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains(lock), "{error}");
+        assert_eq!(ids(&store, |s| s != State::Paused), [], "nothing half done");
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
+fn a_lock_directory_made_anew_is_used_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let lost = hold(&store, &[exclusive("a")]);
+    fs::rename(&path, folder.path().join("away")).unwrap();
+    let other = files(&path);
+    let grant = hold(&other, &[exclusive("a")]);
+    // The first store's descriptors still lead to the old directory; it notices.
+    drop(conflict(try_now(&store, &[exclusive("a")])));
+    drop(lost);
+    give_back(&other, grant);
+}
