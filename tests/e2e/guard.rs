@@ -8,7 +8,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Said, Scene, eventually, said, signal};
-use crate::tools::{Group, child_of, holder, id, is_free, nothing_left, only, python, until_written};
+use crate::tools::{
+    Group, child_of, holder, id, is_free, nothing_left, only, python, switches, until_written,
+};
 
 /// How long a command may try before it gives up on a guard that is not let go.
 const BOUND: Duration = Duration::from_secs(20);
@@ -62,13 +64,19 @@ fn a_deploylock_stopped_inside_the_guard_is_named_and_goes_on_later() {
     let name = ["renameat2", "renameat", "rename"].into_iter().find(|n| calls.contains_key(*n)).unwrap();
     let mut strace = scene.program("strace");
     let inject = format!("inject={name}:signal=STOP:when=1");
-    strace.args(["-qq", "-o", "/dev/null", "-e", &inject, "deploylock", "acquire", "-l", "a"]);
+    let trace = format!("trace={name}");
+    strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject, "deploylock", "acquire", "-l", "a"]);
     let strace = Group::start(strace);
-    let mut stopped = 0;
+    let (mut stopped, mut before, mut still) = (0, None, 0);
+    // Each traced call stops it for a moment: only when it does not move any more it is the signal.
     eventually("it is stopped", || {
         stopped = child_of(strace.pid()).unwrap_or(0);
         let stat = fs::read_to_string(format!("/proc/{stopped}/stat")).unwrap_or_default();
-        stat.contains("(deploylock) t") || stat.contains("(deploylock) T")
+        let now = switches(stopped)
+            .filter(|_| ["(deploylock) t", "(deploylock) T"].iter().any(|s| stat.contains(s)));
+        still = if now.is_some() && now == before { still + 1 } else { 0 };
+        before = now;
+        still > 40
     });
     let blocked = scene.run(&["run", "-n", "-l", "c", "--", "true"]);
     assert_eq!(blocked.code, 1, "{blocked:?}");
