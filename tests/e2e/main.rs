@@ -2,7 +2,14 @@
 
 mod harness;
 mod steps;
+mod tools;
 
 mod commands;
+mod crash;
+mod crowd;
+mod guard;
+mod nested;
 mod queues;
+mod signals;
 mod table;
+mod waiting;
