@@ -1,5 +1,8 @@
 //! The real binary, real processes, real signals, real shells. One module per subject.
 
+// Real processes need real time: bounds, and that a wait lasts as long as it says.
+#![allow(clippy::disallowed_methods)]
+
 mod harness;
 mod steps;
 mod tools;
