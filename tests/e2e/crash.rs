@@ -243,6 +243,20 @@ fn a_release_killed_at_any_call_has_released_or_not_and_can_be_repeated() {
 }
 
 #[test]
+fn a_line_without_a_record_is_dropped_by_whoever_next_writes_that_file() {
+    let scene = Scene::new();
+    // As one leaves it that is killed between giving back and tidying.
+    let held = scene.ok(&["acquire", "-l", "a"]);
+    std::fs::copy(scene.path("locks/locks/name/a"), scene.path("line")).unwrap();
+    scene.ok(&["release", &held]);
+    std::fs::copy(scene.path("line"), scene.path("locks/locks/name/a")).unwrap();
+    assert_eq!(scene.list()["locks"].as_array().unwrap().len(), 0);
+    scene.ok(&["run", "-n", "-l", "a", "--", "true"]);
+    assert!(!read(&scene, "locks/locks/name/a").contains(&held), "it stays for ever");
+    nothing_left(&scene);
+}
+
+#[test]
 fn what_was_acquired_stays_after_its_process_and_its_parents() {
     let scene = Scene::new();
     let said = scene.shell("sh", "(setsid sh -c 'deploylock acquire -l a --reason freeze')");
