@@ -34,6 +34,10 @@ pub struct Evidence {
     pub owner: Presence,
     /// Its time to live has passed.
     pub expired: bool,
+    /// The deployment inside whose command it was acquired has ended.
+    pub parent_ended: bool,
+    /// Where its own process and its command are gone: a process that keeps its record open.
+    pub descendant: Option<u32>,
 }
 
 /// What follows from the evidence for this deployment in this state.
@@ -60,6 +64,9 @@ fn detached(d: &Deployment, seen: &Evidence) -> Verdict {
     if seen.expired {
         return expired();
     }
+    if seen.parent_ended {
+        return Verdict::Dead("the deployment it was acquired in has ended".to_owned());
+    }
     if let Some(status) = d.failed {
         return Verdict::Kept(format!("failed with exit status {status}"));
     }
@@ -85,7 +92,10 @@ fn locked(state: State, d: &Deployment, seen: &Evidence) -> Verdict {
     let wrapper_gone = seen.same_numbers && seen.process == Presence::Gone;
     match &d.command {
         Command::Running(c) if state == State::Attached && wrapper_gone => match seen.command {
-            Presence::Gone => Verdict::Lingering("its command ended; a descendant still holds it".to_owned()),
+            Presence::Gone => Verdict::Lingering(match seen.descendant {
+                Some(pid) => format!("its command ended; descendant {pid} still holds it"),
+                None => "its command ended; a descendant still holds it".to_owned(),
+            }),
             _ => Verdict::Alive(Some(format!(
                 "deploylock itself was killed; its command, process {}, goes on",
                 c.pid

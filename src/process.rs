@@ -201,6 +201,22 @@ pub fn any_carries(id: &Id, since: u64) -> Presence {
     answer
 }
 
+/// A process that has a file of this path open, as far as we may look.
+#[must_use]
+pub fn with_open(path: &std::path::Path) -> Option<u32> {
+    let path = fs::canonicalize(path).ok()?;
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else { continue };
+        let Ok(open) = fs::read_dir(entry.path().join("fd")) else { continue };
+        if pid != std::process::id()
+            && open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|l| l == path))
+        {
+            return Some(pid);
+        }
+    }
+    None
+}
+
 /// Who this user is, for people: `$USER`, else the name in `/etc/passwd`, else the number.
 #[must_use]
 pub fn user() -> String {

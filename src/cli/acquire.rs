@@ -46,7 +46,10 @@ impl Exec for Acquire {
             }
             other => {
                 line.clear();
-                let commands = context.commands(self.words(&draft));
+                // What is paused is waited for by its id.
+                let target =
+                    self.resume.as_ref().map_or_else(|| self.target.words(), |id| vec![id.to_string()]);
+                let commands = context.commands(target);
                 Ok(not_acquired(other, &commands, self.wait.code(), &signals))
             }
         }
@@ -114,20 +117,6 @@ impl Acquire {
             command: false,
             resume: Some(id.clone()),
         })
-    }
-
-    /// The options that mean the same target again.
-    fn words(&self, draft: &Draft) -> Vec<String> {
-        match &self.resume {
-            None => self.target.words(),
-            Some(_) => TargetArgs {
-                env: draft.environment.clone(),
-                app: draft.application.clone(),
-                containers: draft.containers.clone(),
-                ..TargetArgs::default()
-            }
-            .words(),
-        }
     }
 }
 

@@ -104,7 +104,7 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
 fn check_records(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
     let seen = survey(store)?;
     for shown in &seen.deployments {
-        if let Stored::Unreadable(u) = &shown.stored {
+        if let (Stored::Unreadable(u), None) = (&shown.stored, shown.stale()) {
             found.errors.push(format!(
                 "{}: cannot be read: {}; `deploylock clear {}` removes it",
                 u.path, u.why, u.id

@@ -19,11 +19,11 @@ const PRIVATE: u32 = 0o700;
 /// The options of every command.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Global {
-    /// The topology file [default: deploylock.toml here or in a parent folder, then the user's, then /etc's]
-    #[arg(long, global = true, value_name = "FILE", env = "DEPLOYLOCK_CONFIG", hide_env_values = true)]
+    /// The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user's, then /etc's]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The lock directory [default: the topology's, else the user's state folder]
-    #[arg(long, global = true, value_name = "DIR", env = "DEPLOYLOCK_DIR", hide_env_values = true)]
+    /// The lock directory [default: $DEPLOYLOCK_DIR, else the topology's, else the user's state folder]
+    #[arg(long, global = true, value_name = "DIR")]
     pub lock_dir: Option<PathBuf>,
     /// When to use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
@@ -61,13 +61,17 @@ pub struct Context {
     known: OnceCell<Known>,
 }
 
-fn given(path: &Option<PathBuf>) -> Option<&PathBuf> {
-    path.as_ref().filter(|p| !p.as_os_str().is_empty())
+/// What the option says, else the variable; an empty one says nothing.
+fn given(option: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
+    let path = option.or_else(|| std::env::var_os(variable).map(PathBuf::from));
+    path.filter(|p| !p.as_os_str().is_empty())
 }
 
 impl Context {
     /// With these options.
-    pub fn new(global: Global) -> Self {
+    pub fn new(mut global: Global) -> Self {
+        global.config = given(global.config, "DEPLOYLOCK_CONFIG");
+        global.lock_dir = given(global.lock_dir, "DEPLOYLOCK_DIR");
         Context { global, known: OnceCell::new() }
     }
 
@@ -81,7 +85,7 @@ impl Context {
     }
 
     fn read(&self) -> Result<Known, Failure> {
-        let explicit = given(&self.global.config).cloned();
+        let explicit = self.global.config.clone();
         let cwd = std::env::current_dir().unwrap_or_default();
         let user_config = folders().map(|f| f.config_dir().join(FILE_NAME));
         let search = Search { explicit, cwd, user_config, system: PathBuf::from(SYSTEM_FILE) };
@@ -97,7 +101,7 @@ impl Context {
     }
 
     fn place(&self) -> Result<Place, Failure> {
-        if let Some(directory) = given(&self.global.lock_dir) {
+        if let Some(directory) = &self.global.lock_dir {
             let mode = self.known.get().and_then(Known::topology).and_then(|t| t.store.mode.value);
             return Ok(Place { directory: directory.clone(), mode, steps: None });
         }
@@ -124,7 +128,7 @@ impl Context {
     pub fn commands(&self, target: Vec<String>) -> Commands {
         let mut program = vec!["deploylock".to_owned()];
         for (option, path) in [("--lock-dir", &self.global.lock_dir), ("--config", &self.global.config)] {
-            if let Some(path) = given(path) {
+            if let Some(path) = path {
                 program.extend([option.to_owned(), path.display().to_string()]);
             }
         }

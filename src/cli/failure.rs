@@ -56,7 +56,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.error)
+        // An error of ours says its cause itself.
+        write!(f, "{}", self.error)
     }
 }
 

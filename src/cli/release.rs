@@ -65,7 +65,13 @@ impl Exec for Release {
 /// The ids that were given, else the one of the command inside which we run.
 pub fn ids_or_inherited(ids: Vec<Id>) -> Result<Vec<Id>, Failure> {
     if !ids.is_empty() {
-        return Ok(ids);
+        let mut once = Vec::new();
+        ids.into_iter().for_each(|id| {
+            if !once.contains(&id) {
+                once.push(id)
+            }
+        });
+        return Ok(once);
     }
     let inherited = inherited_id();
     inherited.map(|id| vec![id]).ok_or_else(|| {

@@ -129,7 +129,7 @@ fn finish(context: &Context, store: &FilesStore, d: &Deployment, ended: Ended) -
     let outcome = if ended.code == 0 { "done" } else { "failed" };
     match release::give_back(store, d, outcome) {
         Ok(true) => Ok(ended.code),
-        Ok(false) => {
+        Ok(false) | Err(StoreError::Removed(_)) => {
             Teller.taken_away();
             Ok(code::LOST)
         }

@@ -181,6 +181,7 @@ impl WaitArgs {
         match (self.no_wait, self.wait, self.wait_at_most) {
             (true, _, _) => Some(Patience::None),
             (_, Some(None), _) => Some(Patience::Forever),
+            (_, Some(Some(Duration::ZERO)), _) | (_, _, Some(Duration::ZERO)) => Some(Patience::None),
             (_, Some(Some(d)), _) | (_, _, Some(d)) => Some(Patience::AtMost(d)),
             _ => None,
         }

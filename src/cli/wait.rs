@@ -62,7 +62,8 @@ impl Exec for Wait {
                 Ok(code::NOT_THERE)
             }
             Waited::Conflict(conflict) => {
-                let commands = context.commands(self.target.words());
+                let target = self.id.map_or_else(|| self.target.words(), |id| vec![id.to_string()]);
+                let commands = context.commands(target);
                 complain(&message::conflict(&conflict, &commands, clock::now().wall));
                 Ok(self.wait.code())
             }

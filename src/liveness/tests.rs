@@ -34,6 +34,7 @@ fn record() -> Deployment {
         failed: None,
         blocked_at: Vec::new(),
         cancelled: false,
+        has_nested: false,
     }
 }
 
@@ -58,6 +59,8 @@ const NOBODY: Evidence = Evidence {
     command: Presence::Gone,
     owner: Presence::Gone,
     expired: false,
+    parent_ended: false,
+    descendant: None,
 };
 
 /// As short as a table needs it.
@@ -148,6 +151,7 @@ fn the_table_of_verdicts() {
         ("its owner's boot is over", Detached, owned(), over, "dead"),
         ("its owner is on another host", Detached, owned(), another, "unknown"),
         ("its owner is in another namespace", Detached, owned(), other, "unknown"),
+        ("its parent ended", Detached, record(), Evidence { parent_ended: true, ..NOBODY }, "dead"),
         ("paused", Paused, record(), NOBODY, "unbound"),
     ];
     for (name, state, record, evidence, expected) in rows {

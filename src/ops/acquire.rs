@@ -292,6 +292,7 @@ fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deploym
         failed: None,
         blocked_at: Vec::new(),
         cancelled: false,
+        has_nested: false,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::events::{self, Aside, What};
-use super::hand_off::{self, locks_of};
+use super::hand_off;
 use crate::deployment::{Command, Deployment, Id, State, Stored, Verdict};
 use crate::process;
 use crate::store::{self, Store};
@@ -66,7 +66,7 @@ pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> R
         };
         let aside = Aside { why: Some(why), by: Some(by), took, ..Aside::default() };
         events::log_stored(txn, What::Cleared, &stored, aside);
-        hand_off::ended(txn, &locks_of(&stored))?;
+        hand_off::ended(txn, &stored)?;
         Ok(Cleared::Done(stored, verdict))
     })
 }
@@ -105,7 +105,7 @@ pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
         }
         txn.remove(id)?;
         events::log_stored(txn, What::Cancelled, &stored, aside);
-        hand_off::ended(txn, &locks_of(&stored))?;
+        hand_off::ended(txn, &stored)?;
         Ok(Cancelled::Ended(stored))
     })
 }

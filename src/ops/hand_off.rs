@@ -32,12 +32,34 @@ pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
     }
 }
 
-/// [`hand_off`] after one that held `locks` has ended. Its hold may have counted for waiters nested in it, whose
-/// wait can be hopeless from now on: they are made to look.
+/// [`hand_off`] after this deployment has been removed. What was acquired inside its command ends with it; and its
+/// hold may have counted for waiters nested in it, whose wait can be hopeless from now on: they are made to look.
 ///
 /// # Errors
 /// As [`hand_off`].
-pub fn ended(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
+pub fn ended(txn: &mut dyn Txn, gone: &Stored) -> Result<()> {
+    let mut locks = locks_of(gone);
+    if gone.deployment().is_some_and(|d| d.has_nested) {
+        locks.extend(end_nested(txn, gone.id())?);
+    }
+    settle(txn, &locks)
+}
+
+/// Removes what was acquired inside the command of `parent`, and inside that; the locks that are free now.
+fn end_nested(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<LockName>> {
+    let mut locks = Vec::new();
+    for stored in txn.all()? {
+        let nested = stored.deployment().is_some_and(|d| d.ancestors.contains(parent));
+        if nested && stored.state() == State::Detached && txn.remove(stored.id())?.is_some() {
+            let why = Some("the deployment it was acquired in has ended");
+            events::log_stored(txn, What::Released, &stored, Aside { why, ..Aside::default() });
+            locks.extend(locks_of(&stored));
+        }
+    }
+    Ok(locks)
+}
+
+fn settle(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
     hand_off(txn, locks)?;
     for lock in locks {
         if txn.queue(lock)?.iter().any(|entry| entry.under.is_some()) {
@@ -105,7 +127,7 @@ pub fn assess(txn: &mut dyn Txn, who: Who<'_>, locks: &[LockRequest]) -> Result<
         for id in &found.dead {
             touched.extend(reclaim(txn, id)?);
         }
-        ended(txn, &touched)?;
+        settle(txn, &touched)?;
         found = engine::assess(txn, who, locks)?;
         if found.dead.is_empty() {
             return Ok(found);

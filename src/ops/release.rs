@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Result;
 use super::events::{self, Aside, What};
-use super::hand_off::{self, locks_of, names};
+use super::hand_off::{self, names};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored, Verdict};
 use crate::store::{self, Store};
 
@@ -44,13 +44,13 @@ pub fn release(store: &dyn Store, id: &Id, outcome: &str, by: &str) -> Result<Re
         if state == State::Attached && matches!(txn.verdict(&stored)?, Verdict::Alive(_)) {
             return Ok(Released::RunsOn(d));
         }
-        if !txn.remove(id)? {
+        if txn.remove(id)?.is_none() {
             return Ok(Released::NotThere);
         }
         let took = txn.now().wall.duration_since(d.since).ok();
         let aside = Aside { outcome: Some(outcome), took, by: Some(by), ..Aside::default() };
         events::log(txn, What::Released, &d, aside);
-        hand_off::ended(txn, &locks_of(&stored))?;
+        hand_off::ended(txn, &stored)?;
         Ok(if state.holds() { Released::Done(d) } else { Released::Withdrawn(d) })
     })
 }
@@ -61,13 +61,17 @@ pub fn release(store: &dyn Store, id: &Id, outcome: &str, by: &str) -> Result<Re
 /// When the store fails. The end of the process gives it back then.
 pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<bool> {
     store::decide(store, |txn| {
-        let held = txn.remove(&d.id)?;
-        if held {
-            let took = txn.now().wall.duration_since(d.since).ok();
-            events::log(txn, What::Released, d, Aside { outcome: Some(outcome), took, ..Aside::default() });
+        let removed = txn.remove(&d.id)?;
+        match &removed {
+            Some(stored) => {
+                let took = txn.now().wall.duration_since(d.since).ok();
+                let aside = Aside { outcome: Some(outcome), took, ..Aside::default() };
+                events::log(txn, What::Released, d, aside);
+                hand_off::ended(txn, stored)?;
+            }
+            None => hand_off::hand_off(txn, &names(d))?,
         }
-        hand_off::ended(txn, &names(d))?;
-        Ok(held)
+        Ok(removed.is_some())
     })
 }
 
@@ -106,7 +110,14 @@ pub fn promise(store: &dyn Store, id: &Id) -> Result<()> {
 /// When that cannot be promised.
 pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
     store::decide(store, |txn| match txn.find(&d.id)? {
-        Some(Stored::Readable(State::Attached, now)) => txn.settle_down(&now, State::Detached),
+        Some(Stored::Readable(State::Attached, now)) => {
+            if let Some(Stored::Readable(_, parent)) =
+                d.parent.as_ref().map(|p| txn.find(p)).transpose()?.flatten()
+            {
+                txn.amend(&Deployment { has_nested: true, ..*parent })?;
+            }
+            txn.settle_down(&now, State::Detached)
+        }
         // Whoever read the id has released it already.
         _ => Ok(()),
     })

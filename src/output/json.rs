@@ -81,9 +81,17 @@ pub fn list(survey: &Survey) -> String {
 
 /// Any of these objects, as text and a newline.
 pub fn to_text(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(value).unwrap_or_default();
-    text.push('\n');
-    text
+    let text = serde_json::to_string(value).unwrap_or_default();
+    // JSON lets these through; a terminal would obey them.
+    let mut safe = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => safe.push_str(&format!("\\u{:04x}", c as u32)),
+            c => safe.push(c),
+        }
+    }
+    safe.push('\n');
+    safe
 }
 
 fn lock(shown: &LockShown) -> Lock<'_> {

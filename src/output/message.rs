@@ -76,7 +76,7 @@ pub fn conflict(conflict: &Conflict, commands: &Commands, now: SystemTime) -> St
     let first = conflict.blocks.first().and_then(|b| b.by.first());
     let first = first.and_then(|b| conflict.in_the_way.iter().find(|w| w.id == b.id));
     let what = blocked(&conflict.blocks, first, now);
-    let mut text = if conflict.waited.as_millis() > 0 {
+    let mut text = if conflict.waited.as_millis() >= 100 {
         format!("not acquired after waiting {}: {what}\n", age(conflict.waited))
     } else {
         format!("not acquired: {what}\n")

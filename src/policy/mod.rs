@@ -114,7 +114,8 @@ fn application(scope: &Scope<'_>, set: &mut LockSet) {
     let Some((name, application)) = scope.application else {
         return;
     };
-    let lock = format!("{name}@{}", scope.name);
+    // The first `@` stands between the two, so one in the application's name is written otherwise.
+    let lock = format!("{}@{}", name.replace('%', "%25").replace('@', "%40"), scope.name);
     let mut wish = Wish::declared(2, &application.concurrency, application.line);
     if scope.target.versioned {
         wish = wish.or_exclusive("--resource");

@@ -146,6 +146,10 @@ impl Txn for MemoryTxn<'_> {
             return Ok(Verdict::Unknown(String::new()));
         };
         let alive = self.content.deployments.get(&d.id).is_some_and(|(_, _, a)| a.strong_count() > 0);
+        let parent_ended = match &d.parent {
+            Some(parent) if stored.state() == State::Detached => self.standing(parent)? != Standing::Holds,
+            _ => false,
+        };
         let evidence = Evidence {
             locked: alive,
             kernel: Kernel::Ours,
@@ -154,6 +158,8 @@ impl Txn for MemoryTxn<'_> {
             command: Presence::Gone,
             owner: Presence::Unknown,
             expired: d.expires.is_some_and(|e| self.now.boot >= e.boot),
+            parent_ended,
+            descendant: None,
         };
         Ok(liveness::judge(stored.state(), d, &evidence))
     }
@@ -197,12 +203,12 @@ impl Txn for MemoryTxn<'_> {
         Ok(())
     }
 
-    fn remove(&mut self, id: &Id) -> Result<bool> {
-        let removed = self.content.deployments.remove(id).is_some();
+    fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
+        let removed = self.content.deployments.remove(id);
         self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != *id));
         self.content.queues.retain(|_, q| !q.is_empty());
         self.store.touch();
-        Ok(removed)
+        Ok(removed.map(|(state, d, _)| Stored::Readable(state, Box::new(d))))
     }
 
     fn remove_paused(&mut self, _id: &Id) -> Result<()> {

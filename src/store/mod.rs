@@ -42,6 +42,12 @@ pub enum StoreError {
         /// Who is inside, and what to do.
         holder: String,
     },
+    /// The lock directory was removed while it was in use.
+    #[error(
+        "the lock directory {} was removed while it was in use: what was held or waited for there is lost. \
+         Start again", .0.display()
+    )]
+    Removed(PathBuf),
     /// Something lies where a file of the store belongs and is none.
     #[error("{} is {what}, not a file that deploylock wrote; remove it", path.display())]
     Foreign {
@@ -141,11 +147,11 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When that cannot be promised.
     fn settle_down(&mut self, deployment: &Deployment, to: State) -> Result<()>;
-    /// Takes a deployment away: its locks are free with this step. `false` where it was not there.
+    /// Takes a deployment away: its locks are free with this step. What it was; `None` where it was not there.
     ///
     /// # Errors
     /// When it cannot be removed; then it is still there.
-    fn remove(&mut self, id: &Id) -> Result<bool>;
+    fn remove(&mut self, id: &Id) -> Result<Option<Stored>>;
     /// Takes away the paused record of one that has just been entered again under its old id.
     ///
     /// # Errors

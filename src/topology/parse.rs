@@ -10,7 +10,6 @@ use toml::de::DeTable;
 use super::check::{Needs, References};
 use super::error::{Source, TopologyError};
 use super::read::{ALLOW, Entry, LIMIT, Name, Table};
-use super::suggest::quote;
 use super::{
     Application, Backend, Container, DeployedApplication, Engine, Environment, Group, Listed, NamedLock,
     RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
@@ -173,14 +172,6 @@ fn application<'a>(
     entry: &Entry<'a>,
     used: &mut References<'a>,
 ) -> Result<Application, TopologyError> {
-    if entry.name.contains('@') {
-        let message = format!(
-            "application {} must not contain `@`, which stands between application and environment in the \
-             names of locks: name it otherwise",
-            quote(entry.name)
-        );
-        return Err(source.error(&entry.place, message));
-    }
     let table = Table::of(source, entry, APPLICATION)?;
     Ok(Application {
         line: table.line,

@@ -22,7 +22,7 @@ pub mod record;
 mod txn;
 mod watch;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use std::sync::Arc;
@@ -49,18 +49,22 @@ pub struct Place {
 pub struct FilesStore {
     place: Place,
     open: RefCell<Option<Arc<OpenStore>>>,
+    /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
+    was_there: Cell<bool>,
 }
 
 struct OpenStore {
     top: Top,
     guard: Opened,
+    /// Why only looking is possible.
+    read_only: Option<std::io::ErrorKind>,
 }
 
 impl FilesStore {
     /// A store at this place. Touches nothing yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        FilesStore { place, open: RefCell::new(None) }
+        FilesStore { place, open: RefCell::new(None), was_there: Cell::new(false) }
     }
 
     /// The lock directory.
@@ -94,6 +98,7 @@ impl FilesStore {
 
     fn remember(&self, open: OpenStore) -> Arc<OpenStore> {
         let open = Arc::new(open);
+        self.was_there.set(true);
         *self.open.borrow_mut() = Some(open.clone());
         open
     }
@@ -107,18 +112,21 @@ impl FilesStore {
             return Ok(None);
         };
         // Reading needs no more than permission to read.
-        let guard = match top.open_file(Folder::Top, guard::NAME, true) {
+        let (guard, read_only) = match top.open_file(Folder::Top, guard::NAME, true) {
             Err(StoreError::Io { source, .. }) if is_refusal(&source) => {
-                top.open_file(Folder::Top, guard::NAME, false)?
+                (top.open_file(Folder::Top, guard::NAME, false)?, Some(source.kind()))
             }
-            other => other?,
+            other => (other?, None),
         };
-        Ok(guard.map(|guard| self.remember(OpenStore { top, guard })))
+        Ok(guard.map(|guard| self.remember(OpenStore { top, guard, read_only })))
     }
 
     fn existing_or_new(&self) -> Result<Arc<OpenStore>> {
         if let Some(open) = self.existing()? {
             return Ok(open);
+        }
+        if self.was_there.get() {
+            return Err(StoreError::Removed(self.place.directory.clone()));
         }
         Top::make(&self.place.directory, self.place.mode)?;
         let open = || Top::open(&self.place.directory, self.place.steps.clone());
@@ -134,7 +142,7 @@ impl FilesStore {
                 .ok_or_else(|| vanished(&self.place.directory))?,
             Err(e) => return Err(e),
         };
-        Ok(self.remember(OpenStore { top, guard }))
+        Ok(self.remember(OpenStore { top, guard, read_only: None }))
     }
 }
 
@@ -154,6 +162,9 @@ impl Store for FilesStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
         for _ in 0..REOPENINGS {
             let open = self.existing_or_new()?;
+            if let Some(kind) = open.read_only {
+                return Err(folder::io_failed("change anything in", &self.place.directory, kind.into()));
+            }
             if let Some(held) = guard::Held::lock(&open.top, &open.guard, false)? {
                 return txn::Files::begin(&open.top, held)?.run(decision);
             }

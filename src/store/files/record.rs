@@ -84,6 +84,7 @@ pub fn head(d: &Deployment) -> String {
     padded(out, "command_start", &process.start);
     padded(out, "failed", &d.failed.unwrap_or(-1));
     padded(out, "cancelled", &d.cancelled);
+    padded(out, "has_nested", &d.has_nested);
     text
 }
 
@@ -148,6 +149,7 @@ struct Raw {
     command_start: u64,
     failed: i32,
     cancelled: bool,
+    has_nested: bool,
     id: String,
     owner: String,
     host: String,
@@ -238,6 +240,7 @@ impl Raw {
                 .map(|l| l.parse().map_err(|e| format!("{e}")))
                 .collect::<Result<_, _>>()?,
             cancelled: self.cancelled,
+            has_nested: self.has_nested,
         })
     }
 }
@@ -303,6 +306,7 @@ pub(crate) mod tests {
             failed: Some(3),
             blocked_at: vec![LockName::new(Kind::Environment, "prod")],
             cancelled: true,
+            has_nested: true,
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
 use super::names::{self, Stem};
-use super::queue::{self, Queue};
+use super::queue::{self, Line, Queue};
 use super::{boot_tag, history, rebuild, record};
 use crate::clock::{self, Now};
 use crate::deployment::{Command, Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
@@ -226,14 +226,24 @@ impl<'a> Files<'a> {
     /// Appends a line, after cutting what a crash left behind the last whole one.
     fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
         let folder = Folder::Locks(lock.kind);
-        let whole = self.queue_mut(lock)?.whole;
+        let queue = self.queue_mut(lock)?.clone();
         let opened = self.top.open_or_create(folder, &names::lock_path(&lock.name))?;
-        let length = opened.file.metadata().map_or(whole, |m| m.len());
-        if length > whole {
-            self.top.cut(&opened, whole)?;
+        let length = opened.file.metadata().map_or(queue.whole, |m| m.len());
+        let (gone, others): (Vec<_>, Vec<_>) = queue.lines.iter().partition(|l| self.is_known_gone(l));
+        let end = if others.is_empty() { 0 } else { queue.whole };
+        if length > end {
+            self.top.cut(&opened, end)?;
         }
         self.queues.remove(lock);
-        self.top.write(&opened, line.as_bytes(), whole)
+        if end > 0 {
+            gone.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
+        }
+        self.top.write(&opened, line.as_bytes(), end)
+    }
+
+    /// A line of which this decision has seen that it has no record.
+    fn is_known_gone(&self, line: &Line) -> bool {
+        self.standings.get(&line.entry.id) == Some(&Standing::Gone)
     }
 
     /// Voids the lines of `id`; a file without a line that counts goes.
@@ -241,7 +251,8 @@ impl<'a> Files<'a> {
         let folder = Folder::Locks(lock.kind);
         let path = names::lock_path(&lock.name);
         let queue = self.queue_mut(lock)?.clone();
-        let (mine, others): (Vec<_>, Vec<_>) = queue.lines.iter().partition(|l| l.entry.id == *id);
+        let (mine, others): (Vec<_>, Vec<_>) =
+            queue.lines.iter().partition(|l| l.entry.id == *id || self.is_known_gone(l));
         self.queues.remove(lock);
         if others.is_empty() {
             return if self.top.local {
@@ -359,16 +370,29 @@ impl<'a> Files<'a> {
             Command::Starting if !same_numbers || locked => Presence::Unknown,
             Command::Starting => process::any_carries(&d.id, d.process.start),
         };
+        let parent_ended = match &d.parent {
+            Some(parent) if state == State::Detached => self.standing(parent)? != Standing::Holds,
+            _ => false,
+        };
+        let process = presence(&d.process);
+        let alone = locked && process == Presence::Gone && command == Presence::Gone;
         let evidence = Evidence {
             locked,
             kernel,
             same_numbers,
-            process: presence(&d.process),
+            process,
             command,
             owner: d.owner_process.as_ref().map_or(Presence::Unknown, presence),
             expired: d.expires.is_some_and(|e| self.has_passed(&e, &d.place.boot)),
+            parent_ended,
+            descendant: alone.then(|| self.descendant(state, d)).flatten(),
         };
         Ok(liveness::judge(state, d, &evidence))
+    }
+
+    fn descendant(&self, state: State, d: &Deployment) -> Option<u32> {
+        let name = Files::file_name(&Files::stem_of(d), state);
+        process::with_open(&self.top.show(Folder::Deployments(state), &name))
     }
 
     fn has_passed(&self, expiry: &Expiry, boot: &str) -> bool {
@@ -616,8 +640,8 @@ impl Txn for Files<'_> {
         Ok(())
     }
 
-    fn remove(&mut self, id: &Id) -> Result<bool> {
-        let mut removed = false;
+    fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
+        let mut removed = None;
         for (state, name) in self.places(id)? {
             let Some(stem) = Stem::parse(&name) else { continue };
             let Some(stored) = self.load(state, &name, &stem)? else {
@@ -628,11 +652,14 @@ impl Txn for Files<'_> {
                 Some(d) => d.locks.iter().map(|r| r.lock.clone()).collect(),
                 None => self.locks_naming(id)?,
             };
-            removed |= self.unlink(state, &name, &stored)?;
+            let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
             for lock in &locks {
                 let _ = self.strike(lock, id);
+            }
+            if unlinked {
+                removed.get_or_insert(stored);
             }
         }
         Ok(removed)

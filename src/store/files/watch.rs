@@ -115,12 +115,18 @@ impl<'a> FilesSleeper<'a> {
 impl Sleeper for FilesSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
-        for id in ids {
+        let mut todo = ids.to_vec();
+        while let Some(id) = todo.pop() {
+            let id = &id;
             if let Some(stored) = txn.find(id)?
                 && let Some(d) = stored.deployment()
             {
                 paths.push(self.path(stored.state(), d));
                 watched.push(d.clone());
+                // What was acquired inside another's command ends with that one.
+                if stored.state() == State::Detached {
+                    todo.extend(d.parent.clone());
+                }
             }
         }
         let now = txn.now();

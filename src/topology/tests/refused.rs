@@ -160,7 +160,6 @@ fn names() {
         ("[environments.\"\"]\n", 1, 15, "a name must not be empty"),
         ("[containers.\"a\\nb\"]\n", 1, 13, "must not contain control characters"),
         ("[environments.e]\ncontainers = [\"\"]\n", 2, 15, "a name must not be empty"),
-        ("[applications.\"a@b\"]\n", 1, 15, "application `a@b` must not contain `@`"),
         ("[environments.e]\ncontainers = [\n \"a\", \"b\",\n \"a\"]\n", 4, 2, "`a` is in this list twice"),
         ("[groups.g]\ncontainers = [\"a\", \"a\"]\n[containers.a]\n", 2, 20, "`a` is in this list twice"),
     ]);
