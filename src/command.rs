@@ -17,7 +17,7 @@ use crate::signals::{Came, Signals};
 use crate::store::{self, Store, StoreError, Wake};
 
 /// How long a command may run before its record is watched: short ones are spared the watch.
-const UNWATCHED: Duration = Duration::from_millis(100);
+const UNWATCHED: Duration = Duration::from_secs(1);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -146,6 +146,14 @@ impl Running {
         }
     }
 
+    /// Whether it has come to its end already.
+    ///
+    /// # Errors
+    /// When that cannot be asked.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.ended()?.is_some())
+    }
+
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
@@ -193,6 +201,8 @@ impl Supervisor<'_> {
             sleep(sleeper.as_deref_mut(), until, signals)?;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
+                // Taking the watch down would delay the release: the end of the process does it as well.
+                std::mem::forget(sleeper.as_deref_mut().and_then(store::Sleeper::leftovers));
                 return Ok(ended(status, interrupted, lost));
             }
             let now = clock::since_boot();

@@ -11,7 +11,7 @@ use super::target::duration;
 use super::terminal::{self, complain, say};
 use super::{Answer, Exec};
 use crate::clock::Now;
-use crate::ops::clear::{Cleared, Reach, allowed, clear};
+use crate::ops::clear::{Cleared, Reach, allowed, clear, tidy};
 use crate::ops::survey::{Shown, Survey, survey};
 use crate::output::message::breakage;
 use crate::store::files::FilesStore;
@@ -50,6 +50,9 @@ impl Exec for Clear {
             return Err(Failure::text(code::USAGE, why));
         }
         let store = context.store()?;
+        if self.stale && !self.dry_run {
+            tidy(&store)?;
+        }
         let found = survey(&store)?;
         let chosen = match self.choose(&found)? {
             Ok(chosen) => chosen,

@@ -17,7 +17,7 @@ use crate::topology::{Backend, FILE_NAME, RETRY_INTERVAL, Topology};
 const PRIVATE: u32 = 0o700;
 
 /// The options of every command.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Global {
     /// The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user's, then /etc's]
     #[arg(long, global = true, value_name = "FILE")]

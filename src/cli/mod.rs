@@ -12,6 +12,7 @@ mod init;
 mod list;
 mod plan;
 mod progress;
+mod quick;
 mod release;
 mod renew;
 mod run;
@@ -39,15 +40,15 @@ struct Entry {
     name: &'static str,
     about: &'static str,
     augment: fn(clap::Command) -> clap::Command,
-    exec: fn(&ArgMatches, &Context) -> Answer,
+    exec: fn(&mut ArgMatches, &Context) -> Answer,
 }
 
 const fn entry<C: Exec>(name: &'static str, about: &'static str) -> Entry {
     Entry { name, about, augment: C::augment_args, exec: exec::<C> }
 }
 
-fn exec<C: Exec>(matches: &ArgMatches, context: &Context) -> Answer {
-    match C::from_arg_matches(matches) {
+fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {
+    match C::from_arg_matches_mut(matches) {
         Ok(command) => command.exec(context),
         Err(e) => Err(Failure::new(code::USAGE, e)),
     }
@@ -99,6 +100,10 @@ command ran, 78 wrong topology, 126/127 command not executable/not found, else t
 /// The command line's grammar.
 #[must_use]
 pub fn grammar() -> clap::Command {
+    grammar_of(COMMANDS.iter())
+}
+
+fn grammar_of<'a>(commands: impl Iterator<Item = &'a Entry>) -> clap::Command {
     let program = clap::Command::new("deploylock")
         .version(env!("CARGO_PKG_VERSION"))
         .about("May I deploy now, and if not, who is in my way and when is it my turn?")
@@ -108,23 +113,40 @@ pub fn grammar() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true);
     let program = Global::augment_args(program);
-    COMMANDS.iter().fold(program, |program, entry| {
+    commands.fold(program, |program, entry| {
         program.subcommand(clap::Command::new(entry.name).about(entry.about).defer(entry.augment))
     })
 }
 
+/// Parses with no more grammar than the command that was probably typed; whatever that cannot parse, the whole
+/// grammar explains. What it can parse means the same to both.
+fn parse(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let typed = arguments.iter().skip(1).take_while(|a| *a != "--").find_map(|a| {
+        let name = a.to_str()?;
+        COMMANDS.iter().find(|entry| entry.name == name)
+    });
+    // A grammar lives as long as the program: taking it apart would cost as much as a lock.
+    let parse = |grammar: clap::Command| Box::leak(Box::new(grammar)).try_get_matches_from_mut(arguments);
+    match typed.map(|entry| parse(grammar_of(std::iter::once(entry)))) {
+        Some(Ok(matches)) => Ok(matches),
+        _ => parse(grammar()),
+    }
+}
+
 /// Runs the program with these arguments, the first being its name. The exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
-    // The grammar lives as long as the program: taking it apart would cost as much as a lock.
-    let grammar = Box::leak(Box::new(grammar()));
-    let matches = match grammar.try_get_matches_from_mut(arguments) {
-        Ok(matches) => Box::leak(Box::new(matches)),
-        Err(e) => {
-            let _ = e.print();
-            return u8::try_from(e.exit_code()).unwrap_or(code::USAGE);
-        }
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let answer = match quick::parse(&arguments) {
+        Some((global, run)) => run.exec(&Context::new(global)),
+        None => match parse(&arguments) {
+            Ok(matches) => dispatch(matches),
+            Err(e) => {
+                let _ = e.print();
+                return u8::try_from(e.exit_code()).unwrap_or(code::USAGE);
+            }
+        },
     };
-    dispatch(matches).unwrap_or_else(|failure| {
+    answer.unwrap_or_else(|failure| {
         if !failure.is_closed_pipe() {
             terminal::complain(&failure.to_string());
         }
@@ -132,10 +154,9 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     })
 }
 
-fn dispatch(matches: &ArgMatches) -> Answer {
-    let global = Global::from_arg_matches(matches).map_err(|e| Failure::new(code::USAGE, e))?;
-    let context = Context::new(global);
-    let (name, matches) = matches.subcommand().expect("clap asks for a command");
+fn dispatch(mut matches: ArgMatches) -> Answer {
+    let (name, mut own) = matches.remove_subcommand().expect("clap asks for a command");
+    let global = Global::from_arg_matches_mut(&mut matches).map_err(|e| Failure::new(code::USAGE, e))?;
     let entry = COMMANDS.iter().find(|entry| entry.name == name).expect("clap knows no others");
-    (entry.exec)(matches, &context)
+    (entry.exec)(&mut own, &Context::new(global))
 }

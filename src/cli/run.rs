@@ -23,17 +23,17 @@ use crate::signals::Signals;
 use crate::store::files::FilesStore;
 use crate::store::{Lease, StoreError};
 
-#[derive(Args)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Run {
     #[command(flatten)]
-    target: TargetArgs,
+    pub target: TargetArgs,
     #[command(flatten)]
-    wait: WaitArgs,
+    pub wait: WaitArgs,
     #[command(flatten)]
-    record: RecordArgs,
+    pub record: RecordArgs,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
-    command: Vec<OsString>,
+    pub command: Vec<OsString>,
 }
 
 impl Exec for Run {
@@ -69,15 +69,21 @@ impl Run {
         retry: Duration,
         mut signals: Signals,
     ) -> Answer {
-        let Grant { deployment, lease, .. } = grant;
-        let running = match start(&self.command, &deployment, lease.as_ref()) {
+        let Grant { deployment, lease, leftovers, .. } = grant;
+        let mut running = match start(&self.command, &deployment, lease.as_ref()) {
             Ok(running) => running,
             Err(failure) => {
                 release::give_back(store, &deployment, "failed")?;
                 return Err(failure);
             }
         };
-        note(store, &deployment, &running);
+        if let Some(leftovers) = leftovers {
+            std::thread::spawn(move || drop(leftovers));
+        }
+        // The system may have let it run to its end before it came back to us.
+        if !running.has_ended()? {
+            note(store, &deployment, &running);
+        }
         let renew = deployment.ttl.map(|ttl| ttl / 3);
         let supervisor = Supervisor { store, id: &deployment.id, renew, retry, witness: &mut Teller };
         let ended = supervisor.wait(running, &mut signals)?;

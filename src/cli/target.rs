@@ -13,7 +13,7 @@ use crate::ops::acquire::{Draft, Patience};
 use crate::policy::{self, Plan, PolicyError};
 
 /// What to lock.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Target")]
 pub struct TargetArgs {
     /// The environment
@@ -140,7 +140,7 @@ impl TargetArgs {
 }
 
 /// Who asks, why, and for how long.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Record")]
 pub struct RecordArgs {
     /// Why, for people to read
@@ -158,7 +158,7 @@ pub struct RecordArgs {
 }
 
 /// What a conflict does.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Waiting")]
 pub struct WaitArgs {
     /// Do not wait
@@ -176,6 +176,11 @@ pub struct WaitArgs {
 }
 
 impl WaitArgs {
+    /// Whether anything was said about waiting.
+    pub fn any(&self) -> bool {
+        self.no_wait || self.wait.is_some() || self.wait_at_most.is_some()
+    }
+
     /// What the options say; `None` where they say nothing.
     pub fn patience(&self) -> Option<Patience> {
         match (self.no_wait, self.wait, self.wait_at_most) {

@@ -77,6 +77,8 @@ pub struct Grant {
     pub lease: Box<dyn Lease>,
     /// How long it waited.
     pub waited: Duration,
+    /// What the wait left, to be dropped when there is time.
+    pub leftovers: Option<Box<dyn std::any::Any + Send>>,
 }
 
 /// Why it was not had.
@@ -179,6 +181,7 @@ fn first_try<'s>(
             deployment,
             lease,
             waited: Duration::ZERO,
+            leftovers: None,
         }))));
     }
     let Some(bound) = bound(patience, &found.blocks) else {
@@ -469,9 +472,10 @@ impl Waiter<'_, '_> {
         now
     }
 
-    fn granted(self, deployment: Deployment) -> Outcome {
+    fn granted(mut self, deployment: Deployment) -> Outcome {
+        let leftovers = self.sleeper.leftovers();
         let waited = clock::since_boot().saturating_sub(self.waiting.began);
-        Outcome::Granted(Box::new(Grant { deployment, lease: self.waiting.lease, waited }))
+        Outcome::Granted(Box::new(Grant { deployment, lease: self.waiting.lease, waited, leftovers }))
     }
 
     /// Under the guard: granted, still waiting, gone, or, where we give up, withdrawn.

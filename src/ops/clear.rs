@@ -71,6 +71,17 @@ pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> R
     })
 }
 
+/// Takes away what locks out of use have left behind.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn tidy(store: &dyn Store) -> Result<()> {
+    if store::look(store, |_| Ok(()))?.is_some() {
+        store.decide(&mut |txn| txn.tidy())?;
+    }
+    Ok(())
+}
+
 /// How a cancellation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]

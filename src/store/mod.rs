@@ -172,6 +172,13 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be written.
     fn log(&mut self, line: &str) -> Result<()>;
+    /// Takes away what locks that nobody holds or awaits any more have left behind.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn tidy(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Looks at everything afresh from here on.
     fn forget(&mut self);
 }
@@ -199,6 +206,11 @@ pub trait Sleeper {
     /// # Errors
     /// As [`Sleeper::arm`].
     fn arm_all(&mut self) -> Result<()>;
+    /// What takes the system a while to take down (an inotify instance: some milliseconds), for the caller to drop
+    /// when there is time. It sleeps no more afterwards.
+    fn leftovers(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
+        None
+    }
     /// Sleeps until something watched changes, `until` (by the boot clock) has come, or one of `interrupts` can be read.
     ///
     /// # Errors

@@ -131,6 +131,8 @@ pub struct Top {
 pub struct Opened {
     /// The descriptor.
     pub file: File,
+    /// How long it was when it was opened, in bytes.
+    pub length: u64,
     name: (Folder, String),
 }
 
@@ -289,8 +291,8 @@ impl Top {
         let stat = sys::fstat(&fd).map_err(|e| self.strange("look at", folder, name, e))?;
         let what = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                let name = (folder, name.to_owned());
-                return Ok(Some(Opened { file: File::from(fd), name }));
+                let length = u64::try_from(stat.st_size).unwrap_or(0);
+                return Ok(Some(Opened { file: File::from(fd), length, name: (folder, name.to_owned()) }));
             }
             FileType::Directory => "a folder",
             FileType::Fifo => "a FIFO",
@@ -319,7 +321,7 @@ impl Top {
         };
         let fd = fd.map_err(|e| self.strange("create", folder, name, e))?;
         sys::fchmod(&fd, bits).map_err(|e| self.strange("set the mode of", folder, name, e))?;
-        Ok(Opened { file: File::from(fd), name: (folder, name.to_owned()) })
+        Ok(Opened { file: File::from(fd), length: 0, name: (folder, name.to_owned()) })
     }
 
     /// Renames a file within the store.

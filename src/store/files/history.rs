@@ -13,13 +13,11 @@ const LONG: u64 = 16 << 20;
 /// Adds a line; a torn one that a crash left is ended first.
 pub(super) fn append(top: &Top, line: &str) -> Result<()> {
     let mut opened = top.open_or_create(Folder::Top, NAME)?;
-    let mut length = opened.file.metadata().map_or(0, |m| m.len());
-    if length > LONG {
+    if opened.length > LONG {
         top.remove(Folder::Top, OLDER)?;
         top.rename((Folder::Top, NAME), (Folder::Top, OLDER))?;
         opened = top.open_or_create(Folder::Top, NAME)?;
-        length = 0;
     }
     let text = format!("{line}\n");
-    top.write(&opened, text.as_bytes(), length)
+    top.write(&opened, text.as_bytes(), opened.length)
 }

@@ -1,7 +1,9 @@
 //! A lock's file: a line per deployment in order of arrival. Bytes in, bytes out: no I/O.
 //!
-//! A line is `STEM MODE LIMIT UNDER`. A line whose first byte is `#` is void; so is an unterminated tail, which a
-//! crash may leave and which is cut before anything is appended.
+//! A line is `STEM MODE LIMIT UNDER`, filled up to [`WIDTH`]. A line whose first byte is `#` is void; so is an
+//! unterminated tail, which a crash may leave. A new line takes the place behind the last one that counts, where a
+//! void one may stand: so the file of a lock that comes and goes is written in place, and its inode stays, which is
+//! what a release and the next acquire would otherwise spend most on.
 
 use std::num::NonZeroU32;
 
@@ -10,6 +12,8 @@ use crate::deployment::Id;
 use crate::engine::Entry;
 use crate::model::{LockRequest, Mode};
 
+/// How long a line is, in bytes with its end: a divisor of a page, so that no kill can cut the write of one.
+pub const WIDTH: u64 = 128;
 /// The byte that makes a line void.
 pub const VOID: u8 = b'#';
 
@@ -18,6 +22,8 @@ pub const VOID: u8 = b'#';
 pub struct Line {
     /// Where it begins in the file, in bytes.
     pub offset: u64,
+    /// Where it ends.
+    pub end: u64,
     /// The file name of the record.
     pub stem: Stem,
     /// What it says.
@@ -29,12 +35,27 @@ pub struct Line {
 pub struct Queue {
     /// The lines that count, in order of arrival.
     pub lines: Vec<Line>,
-    /// How long the file is up to and with its last whole line, in bytes.
-    pub whole: u64,
+    /// How long the file is, in bytes.
+    pub length: u64,
     /// How many lines are void.
     pub void: usize,
     /// A whole line makes no sense: the file is to be made anew from the records.
     pub garbled: bool,
+}
+
+impl Queue {
+    /// Where the next line goes: behind the last line that counts.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.lines.last().map_or(0, |line| line.end)
+    }
+
+    /// What lies behind [`Queue::end`] is not void lines of the usual width: it is to be cut before a line is
+    /// written there.
+    #[must_use]
+    pub fn is_ragged(&self) -> bool {
+        !self.length.saturating_sub(self.end()).is_multiple_of(WIDTH)
+    }
 }
 
 /// Reads a lock's file.
@@ -55,12 +76,13 @@ pub fn read(bytes: &[u8]) -> Queue {
         }
         offset += line.len() as u64;
     }
-    queue.whole = offset;
+    queue.length = bytes.len() as u64;
     queue
 }
 
 fn parse(text: &str, offset: u64) -> Option<Line> {
-    let mut words = text.split(' ');
+    let text_length = text.len() as u64;
+    let mut words = text.trim_end().split(' ');
     let stem = Stem::parse(words.next()?)?;
     let mode = match words.next()? {
         "x" => Mode::Exclusive,
@@ -77,7 +99,7 @@ fn parse(text: &str, offset: u64) -> Option<Line> {
     };
     words.next().is_none().then(|| {
         let entry = Entry { id: stem.id.clone(), mode, limit, under };
-        Line { offset, stem, entry }
+        Line { offset, end: offset + text_length + 1, stem, entry }
     })
 }
 
@@ -97,7 +119,8 @@ fn entry_line(stem: &Stem, mode: Mode, limit: Option<NonZeroU32>, under: Option<
     let mode = if mode == Mode::Exclusive { 'x' } else { 's' };
     let limit = limit.map_or_else(|| "-".to_owned(), |n| n.to_string());
     let under = under.map_or("-", Id::as_str);
-    format!("{stem} {mode} {limit} {under}\n")
+    let text = format!("{stem} {mode} {limit} {under}");
+    format!("{text:<width$}\n", width = WIDTH as usize - 1)
 }
 
 #[cfg(test)]
@@ -117,7 +140,8 @@ mod tests {
         let whole = sample(1, Mode::Exclusive, 0) + &sample(2, Mode::Shared, 3);
         let torn = whole.clone() + "3-aaaa";
         let queue = read(torn.as_bytes());
-        assert_eq!(queue.whole, whole.len() as u64);
+        assert_eq!((queue.end(), queue.is_ragged()), (whole.len() as u64, true));
+        assert!(!read(whole.as_bytes()).is_ragged());
         assert_eq!(queue.lines.iter().map(again).collect::<String>(), whole);
         assert!(!queue.garbled);
     }
@@ -128,6 +152,13 @@ mod tests {
         bytes[0] = VOID;
         let queue = read(&bytes);
         assert_eq!((queue.lines.len(), queue.void, queue.garbled), (1, 1, false));
+        bytes[WIDTH as usize] = VOID;
+        let queue = read(&bytes);
+        assert_eq!(
+            (queue.lines.len(), queue.end(), queue.is_ragged()),
+            (0, 0, false),
+            "the next line goes first"
+        );
         assert!(read(b"\0\0\0\0\n").garbled);
         assert!(read(b"1-aaaaaa. x - - more\n").garbled);
     }
@@ -136,7 +167,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let queue = read(&bytes);
-            prop_assert!(queue.whole <= bytes.len() as u64);
+            prop_assert!(queue.end() <= bytes.len() as u64);
         }
     }
 }

@@ -228,17 +228,14 @@ impl<'a> Files<'a> {
         let folder = Folder::Locks(lock.kind);
         let queue = self.queue_mut(lock)?.clone();
         let opened = self.top.open_or_create(folder, &names::lock_path(&lock.name))?;
-        let length = opened.file.metadata().map_or(queue.whole, |m| m.len());
-        let (gone, others): (Vec<_>, Vec<_>) = queue.lines.iter().partition(|l| self.is_known_gone(l));
-        let end = if others.is_empty() { 0 } else { queue.whole };
-        if length > end {
-            self.top.cut(&opened, end)?;
+        for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
+            self.top.write(&opened, &[queue::VOID], line.offset)?;
+        }
+        if queue.is_ragged() {
+            self.top.cut(&opened, queue.end())?;
         }
         self.queues.remove(lock);
-        if end > 0 {
-            gone.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
-        }
-        self.top.write(&opened, line.as_bytes(), end)
+        self.top.write(&opened, line.as_bytes(), queue.end())
     }
 
     /// A line of which this decision has seen that it has no record.
@@ -246,36 +243,25 @@ impl<'a> Files<'a> {
         self.standings.get(&line.entry.id) == Some(&Standing::Gone)
     }
 
-    /// Voids the lines of `id`; a file without a line that counts goes.
+    /// Voids the lines of `id`.
     fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
         let folder = Folder::Locks(lock.kind);
         let path = names::lock_path(&lock.name);
-        let queue = self.queue_mut(lock)?.clone();
+        let mut queue = self.queue_mut(lock)?.clone();
         let (mine, others): (Vec<_>, Vec<_>) =
-            queue.lines.iter().partition(|l| l.entry.id == *id || self.is_known_gone(l));
+            queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
         self.queues.remove(lock);
-        if others.is_empty() {
-            return if self.top.local {
-                self.top.remove(folder, &path).map(drop)
-            } else if let Some(opened) = self.top.open_file(folder, &path, true)? {
-                // Where another host may remember that the name was there, the file stays.
-                self.top.cut(&opened, 0)
-            } else {
-                Ok(())
-            };
-        }
-        let void = queue.void + mine.len();
-        if void > MANY_VOID && void > others.len() {
-            let text: String = others.into_iter().map(queue::again).collect();
+        queue.void += mine.len();
+        if queue.void > MANY_VOID && queue.void > others.len() {
+            let text: String = others.iter().map(queue::again).collect();
             return rebuild::replace(self.top, folder, &path, &text);
         }
-        if mine.is_empty() {
-            return Ok(());
+        if let Some(opened) = self.top.open_file(folder, &path, true)? {
+            mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
         }
-        let Some(opened) = self.top.open_file(folder, &path, true)? else {
-            return Ok(());
-        };
-        mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))
+        queue.lines = others;
+        self.queues.insert(lock.clone(), queue);
+        Ok(())
     }
 
     /// The locks whose files name `id`: for a record that cannot say it itself.
@@ -641,7 +627,6 @@ impl Txn for Files<'_> {
     }
 
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
-        let mut removed = None;
         for (state, name) in self.places(id)? {
             let Some(stem) = Stem::parse(&name) else { continue };
             let Some(stored) = self.load(state, &name, &stem)? else {
@@ -658,11 +643,12 @@ impl Txn for Files<'_> {
             for lock in &locks {
                 let _ = self.strike(lock, id);
             }
+            // A paused record beside it is what a crash in the middle of a resume left, and stays.
             if unlinked {
-                removed.get_or_insert(stored);
+                return Ok(Some(stored));
             }
         }
-        Ok(removed)
+        Ok(None)
     }
 
     fn remove_paused(&mut self, id: &Id) -> Result<()> {
@@ -689,6 +675,17 @@ impl Txn for Files<'_> {
 
     fn log(&mut self, line: &str) -> Result<()> {
         history::append(self.top, line)
+    }
+
+    fn tidy(&mut self) -> Result<()> {
+        for lock in rebuild::all_locks(self.top)? {
+            // Where another host may remember that the name was there, the file stays.
+            if self.top.local && self.queue_mut(&lock)?.lines.is_empty() {
+                self.top.remove(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?;
+                self.queues.remove(&lock);
+            }
+        }
+        Ok(())
     }
 
     fn forget(&mut self) {

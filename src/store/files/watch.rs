@@ -64,26 +64,38 @@ impl<'a> FilesSleeper<'a> {
         self.store.directory().join("deployments").join(folder_name(state)).join(name)
     }
 
+    fn has_ended(&self, p: &Process) -> bool {
+        self.ended.contains(&(p.pid, p.start))
+    }
+
     fn watch_processes(&mut self, watched: &[Deployment]) {
         let here = process::here();
         let ours = watched.iter().filter(|d| d.place.boot == here.boot && d.place.pid_ns == here.pid_ns);
         let mut wanted = Vec::new();
         for d in ours {
-            if let Command::Running(p) = &d.command {
+            for p in d.owner_process.iter().chain([&d.process]) {
+                self.watch_end(p);
                 wanted.push(p.clone());
             }
-            wanted.extend(d.owner_process.clone());
-            wanted.push(d.process.clone());
+            // While the wrapper lives, its command's end is for it to deal with.
+            if let Command::Running(p) = &d.command
+                && self.has_ended(&d.process)
+            {
+                self.watch_end(p);
+                wanted.push(p.clone());
+            }
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
-        for p in wanted {
-            let known = self.ended.contains(&(p.pid, p.start)) || self.ends.iter().any(|(x, _)| *x == p);
-            if !known
-                && p.pid != std::process::id()
-                && let Some(fd) = process::watch(&p)
-            {
-                self.ends.push((p, fd));
-            }
+    }
+
+    fn watch_end(&mut self, p: &Process) {
+        let known = self.has_ended(p) || self.ends.iter().any(|(x, _)| x == p);
+        if known || p.pid == std::process::id() {
+            return;
+        }
+        match process::watch(p) {
+            Some(fd) => self.ends.push((p.clone(), fd)),
+            None => drop(self.ended.insert((p.pid, p.start))),
         }
     }
 
@@ -154,6 +166,11 @@ impl Sleeper for FilesSleeper<'_> {
             events.watch_folders(&folders);
         }
         Ok(())
+    }
+
+    fn leftovers(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
+        let events = self.events.take()?;
+        Some(Box::new(events))
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
@@ -278,11 +295,11 @@ mod events {
             Some(Events { fd, watches: HashSet::new() })
         }
 
-        /// A rename, an unlink (told as ATTRIB while somebody has the file open), a change, the last close.
+        /// A rename, an unlink (told as ATTRIB while somebody has the file open), the end of a change, the last close.
+        /// Not the change itself: a grant writes before it renames, and nobody is to wake between the two.
         pub(super) fn watch(&mut self, paths: &[PathBuf]) {
             let what = WatchFlags::ATTRIB
                 | WatchFlags::MOVE_SELF
-                | WatchFlags::MODIFY
                 | WatchFlags::CLOSE_WRITE
                 | WatchFlags::DONT_FOLLOW;
             self.set(paths, what);
