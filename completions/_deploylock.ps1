@@ -21,8 +21,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'deploylock' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -47,8 +47,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;run' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'The environment')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'The environment')
@@ -82,8 +82,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;acquire' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'The environment')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'The environment')
@@ -119,8 +119,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;release' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--outcome', '--outcome', [CompletionResultType]::ParameterName, 'How it went, for the history')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -132,8 +132,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;renew' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'The new time to live')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -145,8 +145,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;wait' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'The environment')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'The environment')
@@ -176,8 +176,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;list' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Deployments to this environment')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Deployments to this environment')
@@ -202,8 +202,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;clear' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Deployments to this environment')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Deployments to this environment')
@@ -230,8 +230,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;cancel' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -242,8 +242,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;plan' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'The environment')
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'The environment')
@@ -268,8 +268,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;check' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -281,8 +281,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;init' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -293,8 +293,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;completions' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
-            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')

@@ -18,8 +18,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
     }
     var completions = [
         &'deploylock'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
@@ -43,8 +43,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand completions 'Print a completion script for a shell'
         }
         &'deploylock;run'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -e 'The environment'
             cand --env 'The environment'
@@ -77,8 +77,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;acquire'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -e 'The environment'
             cand --env 'The environment'
@@ -113,8 +113,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;release'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand --outcome 'How it went, for the history'
             cand -q 'Say only what went wrong'
@@ -125,8 +125,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;renew'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand --ttl 'The new time to live'
             cand -q 'Say only what went wrong'
@@ -137,8 +137,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;wait'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -e 'The environment'
             cand --env 'The environment'
@@ -167,8 +167,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;list'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -e 'Deployments to this environment'
             cand --env 'Deployments to this environment'
@@ -192,8 +192,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;clear'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -e 'Deployments to this environment'
             cand --env 'Deployments to this environment'
@@ -219,8 +219,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;cancel'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
@@ -230,8 +230,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;plan'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -e 'The environment'
             cand --env 'The environment'
@@ -255,8 +255,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;check'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
@@ -267,8 +267,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;init'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
@@ -278,8 +278,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'deploylock;completions'= {
-            cand --config 'The topology file [default: deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
-            cand --lock-dir 'The lock directory [default: the topology''s, else the user''s state folder]'
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'

@@ -24,8 +24,8 @@ function __fish_deploylock_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c deploylock -n "__fish_deploylock_needs_command" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_needs_command" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_needs_command" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_needs_command" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -45,8 +45,8 @@ complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "plan" -d 'Wha
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "check" -d 'Check the topology file and the lock directory'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "init" -d 'Write a commented starter deploylock.toml'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -70,8 +70,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l shared -d 
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s n -l no-wait -d 'Do not wait'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -97,8 +97,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l shared
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s n -l no-wait -d 'Do not wait'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -108,8 +108,8 @@ aborted\t''"
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -117,8 +117,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -l ttl -d '
 complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -138,8 +138,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l shared -d
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s n -l no-wait -d 'Do not wait'
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -161,8 +161,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s v -l verb
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l stale -d 'Only what is verifiably dead'
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l watch -d 'Show it again whenever something changes'
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -180,16 +180,16 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l dry-run 
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s y -l yes -d 'Do not ask'
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l force -d 'Also what is verifiably alive'
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -207,8 +207,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s v -l verb
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l shared -d 'Take the locks by name shared'
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
@@ -216,16 +216,16 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s q -l qui
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l strict -d 'Warnings fail too'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l config -d 'The topology file [default: deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
-complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l lock-dir -d 'The lock directory [default: the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"

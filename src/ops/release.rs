@@ -66,8 +66,8 @@ pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<boo
             Some(stored) => {
                 let took = txn.now().wall.duration_since(d.since).ok();
                 let aside = Aside { outcome: Some(outcome), took, ..Aside::default() };
-                events::log(txn, What::Released, d, aside);
                 hand_off::ended(txn, stored)?;
+                events::log(txn, What::Released, d, aside);
             }
             None => hand_off::hand_off(txn, &names(d))?,
         }

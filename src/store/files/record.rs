@@ -6,8 +6,6 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-
 use crate::deployment::{Command, Deployment, Expiry, Id, Place, Process};
 use crate::model::{Keep, LockRequest, Mode, Operation};
 
@@ -135,7 +133,7 @@ fn time(nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(nanos)
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Raw {
     format: u64,
     token: u64,
@@ -170,13 +168,151 @@ struct Raw {
     on_crash: Option<String>,
     on_failure: Option<String>,
     parent: Option<String>,
-    #[serde(default)]
     ancestors: Vec<String>,
-    #[serde(default)]
     containers: Vec<String>,
-    #[serde(default)]
     blocked_at: Vec<String>,
     locks: Vec<(String, String, u32)>,
+}
+
+/// What a record must say to be one. Everything else may be missing.
+const NEEDED: [&str; 5] = ["format", "id", "owner", "arrival", "locks"];
+
+impl Raw {
+    /// Reads what [`write`] writes: lines of `key = value`. Unknown keys are a newer version's and are passed over.
+    fn parse(text: &str) -> Result<Raw, String> {
+        let mut raw = Raw::default();
+        let mut seen = [false; NEEDED.len()];
+        if !text.ends_with('\n') {
+            return Err("it is cut off".to_owned());
+        }
+        for (number, line) in text.lines().enumerate() {
+            let wrong = || format!("line {} makes no sense", number + 1);
+            let (key, value) = line.split_once(" = ").ok_or_else(wrong)?;
+            if let Some(i) = NEEDED.iter().position(|needed| *needed == key) {
+                seen[i] = true;
+            }
+            raw.set(key, &mut Scan { rest: value.trim_end() }).ok_or_else(wrong)?;
+        }
+        match seen.iter().position(|seen| !seen) {
+            Some(i) => Err(format!("it does not say its {}", NEEDED[i])),
+            None => Ok(raw),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &mut Scan<'_>) -> Option<()> {
+        match key {
+            "format" => self.format = value.number()?,
+            "token" => self.token = value.number()?,
+            "arrival" => self.arrival = value.number()?,
+            "since" => self.since = value.number()?,
+            "ttl" => self.ttl = value.number()?,
+            "expires" => self.expires = value.number()?,
+            "expires_boot" => self.expires_boot = value.number()?,
+            "command" => self.command = value.text()?,
+            "command_pid" => self.command_pid = value.number()?,
+            "command_start" => self.command_start = value.number()?,
+            "failed" => self.failed = value.number()?,
+            "cancelled" => self.cancelled = value.number()?,
+            "has_nested" => self.has_nested = value.number()?,
+            "id" => self.id = value.text()?,
+            "owner" => self.owner = value.text()?,
+            "host" => self.host = value.text()?,
+            "boot" => self.boot = value.text()?,
+            "pid" => self.pid = value.number()?,
+            "start" => self.start = value.number()?,
+            "pid_ns" => self.pid_ns = value.number()?,
+            "time_ns" => self.time_ns = value.number()?,
+            "owner_pid" => self.owner_pid = Some(value.number()?),
+            "owner_start" => self.owner_start = Some(value.number()?),
+            "requested" => self.requested = value.number()?,
+            "operation" => self.operation = value.text()?,
+            "environment" => self.environment = Some(value.text()?),
+            "application" => self.application = Some(value.text()?),
+            "version" => self.version = Some(value.text()?),
+            "reason" => self.reason = Some(value.text()?),
+            "url" => self.url = Some(value.text()?),
+            "on_crash" => self.on_crash = Some(value.text()?),
+            "on_failure" => self.on_failure = Some(value.text()?),
+            "parent" => self.parent = Some(value.text()?),
+            "ancestors" => self.ancestors = value.list(Scan::text)?,
+            "containers" => self.containers = value.list(Scan::text)?,
+            "blocked_at" => self.blocked_at = value.list(Scan::text)?,
+            "locks" => self.locks = value.list(Scan::lock)?,
+            _ => return Some(()),
+        }
+        value.rest.is_empty().then_some(())
+    }
+}
+
+/// A value of a record, read from its beginning.
+struct Scan<'a> {
+    rest: &'a str,
+}
+
+impl Scan<'_> {
+    /// A number, or `true` or `false`: whatever ends at a comma, a bracket or the end.
+    fn number<T: std::str::FromStr>(&mut self) -> Option<T> {
+        let end = self.rest.find([',', ']']).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        word.parse().ok()
+    }
+
+    /// A TOML basic string, with the escapes that [`quoted`] writes.
+    fn text(&mut self) -> Option<String> {
+        self.skip("\"")?;
+        let mut text = String::new();
+        loop {
+            let plain = self.rest.find(['"', '\\'])?;
+            text.push_str(&self.rest[..plain]);
+            self.rest = &self.rest[plain..];
+            if self.skip("\"").is_some() {
+                return Some(text);
+            }
+            text.push(self.escape()?);
+        }
+    }
+
+    fn escape(&mut self) -> Option<char> {
+        self.skip("\\")?;
+        for (written, meant) in [("\"", '"'), ("\\", '\\')] {
+            if self.skip(written).is_some() {
+                return Some(meant);
+            }
+        }
+        self.skip("u")?;
+        let code = u32::from_str_radix(self.rest.get(..4)?, 16).ok()?;
+        self.rest = &self.rest[4..];
+        char::from_u32(code)
+    }
+
+    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let mut items = Vec::new();
+        self.skip("[")?;
+        while self.skip("]").is_none() {
+            if !items.is_empty() {
+                self.skip(", ")?;
+            }
+            items.push(item(self)?);
+        }
+        Some(items)
+    }
+
+    fn lock(&mut self) -> Option<(String, String, u32)> {
+        self.skip("[")?;
+        let lock = self.text()?;
+        self.skip(", ")?;
+        let mode = self.text()?;
+        self.skip(", ")?;
+        let limit = self.number()?;
+        self.skip("]")?;
+        Some((lock, mode, limit))
+    }
+
+    fn skip(&mut self, what: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(what)?;
+        Some(())
+    }
 }
 
 /// Reads a record that must be `id`'s.
@@ -188,7 +324,7 @@ pub fn read(bytes: &[u8], id: &Id) -> Result<Deployment, String> {
         return Err("it is empty".to_owned());
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-    let raw: Raw = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    let raw = Raw::parse(text)?;
     if raw.format > FORMAT {
         return Err(format!("a newer deploylock wrote it (format {})", raw.format));
     }
@@ -314,6 +450,31 @@ pub(crate) mod tests {
     fn a_record_comes_back() {
         let d = example(1042);
         assert_eq!(read(write(&d).as_bytes(), &d.id).as_ref(), Ok(&d));
+    }
+
+    #[test]
+    fn a_record_is_toml() {
+        let table: toml::Table = toml::from_str(&write(&example(7))).unwrap();
+        assert_eq!(table["reason"].as_str(), example(7).reason.as_deref());
+        assert_eq!(table["locks"][1][0].as_str(), Some("container:web-1"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_comes_back(text in "\\PC*|[\\x00-\\x7f]*|.*") {
+            let d = Deployment { reason: Some(text.clone()), containers: vec![text], ..example(7) };
+            proptest::prop_assert_eq!(read(write(&d).as_bytes(), &d.id), Ok(d));
+        }
+
+        #[test]
+        fn a_record_cut_or_changed_anywhere_is_read_without_panic(at in 0usize..900, byte in 0u8..) {
+            let d = example(7);
+            let mut bytes = write(&d).into_bytes();
+            let at = at % bytes.len();
+            proptest::prop_assert!(read(&bytes[..at], &d.id).is_err());
+            bytes[at] = byte;
+            let _ = read(&bytes, &d.id);
+        }
     }
 
     #[test]

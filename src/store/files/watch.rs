@@ -26,6 +26,9 @@ const LOOK_AGAIN: [Duration; 5] = [
     Duration::from_millis(64),
     Duration::from_millis(256),
 ];
+/// How long to let others go first after an event that is not about one's own record: a release removes its record
+/// a moment before it grants, and whoever is granted should find the guard free.
+const AFTER_YOU: Duration = Duration::from_millis(5);
 /// How often to look where the system has no more inotify instances for this user.
 const WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 
@@ -127,8 +130,9 @@ impl<'a> FilesSleeper<'a> {
 impl Sleeper for FilesSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
-        let mut todo = ids.to_vec();
-        while let Some(id) = todo.pop() {
+        // In the order given: the first is the own record.
+        let mut todo: std::collections::VecDeque<Id> = ids.iter().cloned().collect();
+        while let Some(id) = todo.pop_front() {
             let id = &id;
             if let Some(stored) = txn.find(id)?
                 && let Some(d) = stored.deployment()
@@ -199,11 +203,15 @@ impl Sleeper for FilesSleeper<'_> {
             return Ok(Wake::Interrupt);
         }
         let (changed, rest) = rest.split_at(usize::from(self.events.is_some()));
-        let ends = &rest[..self.ends.len()];
+        let ends = rest[..self.ends.len()].to_vec();
         if changed.contains(&true) || ends.contains(&true) {
-            self.note_ends(ends);
-            if let Some(events) = &mut self.events {
-                events.drain();
+            let urgent = ends.contains(&true);
+            self.note_ends(&ends);
+            if let Some(events) = &mut self.events
+                && !events.drain()
+                && !urgent
+            {
+                events.linger(AFTER_YOU);
             }
             self.looks = 0;
             return Ok(Wake::Look);
@@ -280,19 +288,21 @@ mod timer {
 #[cfg(target_os = "linux")]
 mod events {
     use super::*;
-    use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
     /// Changes of files, as the kernel tells them.
     pub(super) struct Events {
         fd: OwnedFd,
         watches: HashSet<i32>,
+        /// The watch on the record of the one that sleeps: the first path that was asked for.
+        own: Option<i32>,
     }
 
     impl Events {
         /// `None` where this user has no more instances.
         pub(super) fn new() -> Option<Self> {
             let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-            Some(Events { fd, watches: HashSet::new() })
+            Some(Events { fd, watches: HashSet::new(), own: None })
         }
 
         /// A rename, an unlink (told as ATTRIB while somebody has the file open), the end of a change, the last close.
@@ -317,8 +327,10 @@ mod events {
 
         /// A path that is gone already needs no watch: the look that follows sees it.
         fn set(&mut self, paths: &[PathBuf], what: WatchFlags) {
-            let added = paths.iter().filter_map(|p| inotify::add_watch(&self.fd, p, what).ok());
-            let wanted: HashSet<i32> = added.collect();
+            let added: Vec<Option<i32>> =
+                paths.iter().map(|p| inotify::add_watch(&self.fd, p, what).ok()).collect();
+            self.own = added.first().copied().flatten();
+            let wanted: HashSet<i32> = added.into_iter().flatten().collect();
             for old in self.watches.difference(&wanted) {
                 let _ = inotify::remove_watch(&self.fd, *old);
             }
@@ -326,9 +338,31 @@ mod events {
             self.drain();
         }
 
-        pub(super) fn drain(&mut self) {
-            let mut buffer = [0u8; 4096];
-            while rustix::io::read(&self.fd, &mut buffer[..]).is_ok_and(|n| n > 0) {}
+        /// Takes all events; whether one is urgent: about the own record, or the last close of another.
+        pub(super) fn drain(&mut self) -> bool {
+            let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+            let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
+            let mut urgent = false;
+            while let Ok(event) = reader.next() {
+                urgent |= Some(event.wd()) == self.own || event.events().contains(ReadFlags::CLOSE_WRITE);
+            }
+            urgent
+        }
+
+        /// Waits for more, but not once there is an urgent one.
+        pub(super) fn linger(&mut self, bound: Duration) {
+            let until = clock::since_boot() + bound;
+            loop {
+                let left = until.saturating_sub(clock::since_boot());
+                let Some(left) = Timespec::try_from(left).ok().filter(|_| !left.is_zero()) else { return };
+                let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+                match poll(&mut fds, Some(&left)) {
+                    Ok(n) if n > 0 && self.drain() => return,
+                    Ok(_) => {}
+                    // A signal: for the caller to deal with.
+                    Err(_) => return,
+                }
+            }
         }
 
         pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -353,7 +387,11 @@ mod events {
 
         pub(super) fn watch_folders(&mut self, _paths: &[PathBuf]) {}
 
-        pub(super) fn drain(&mut self) {}
+        pub(super) fn drain(&mut self) -> bool {
+            match *self {}
+        }
+
+        pub(super) fn linger(&mut self, _bound: Duration) {}
 
         pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
             match *self {}
