@@ -61,7 +61,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l wait -d 'W
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s w -d 'Wait at most this long' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s E -l conflict-exit-code -d 'The exit code where the locks are not acquired [default: 75]' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l reason -d 'Why, for people to read' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d 'Who [default: user@host]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l ttl -d 'How long to hold without being renewed' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s q -l quiet -d 'Say only what went wrong'
@@ -86,7 +86,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l wait -
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s w -d 'Wait at most this long' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s E -l conflict-exit-code -d 'The exit code where the locks are not acquired [default: 75]' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l reason -d 'Why, for people to read' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner -d 'Who [default: user@host]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l ttl -d 'How long to hold without being renewed' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner-pid -d 'Tie the locks to this process: when it ends, they are stale' -r

@@ -146,7 +146,7 @@ pub struct RecordArgs {
     /// Why, for people to read
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Who [default: user@host]
+    /// Who; by default `user@host`
     #[arg(long, value_name = "NAME")]
     pub owner: Option<String>,
     /// The pipeline's page

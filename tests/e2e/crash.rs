@@ -116,10 +116,10 @@ pub fn calls(scene: &Scene, args: &[&str]) -> BTreeMap<String, usize> {
     let mut count = BTreeMap::new();
     for line in read(scene, "calls").lines() {
         let call = line.split_once(' ').unwrap().1.trim_start();
-        if let Some((name, _)) = call.split_once('(') {
-            if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
-                *count.entry(name.to_owned()).or_default() += 1;
-            }
+        if let Some((name, _)) = call.split_once('(')
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
+            *count.entry(name.to_owned()).or_default() += 1;
         }
     }
     count

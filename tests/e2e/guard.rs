@@ -388,7 +388,7 @@ fn without_any_permission_there_is_one_clear_line() {
     let scene = Scene::new();
     everybodys(&scene);
     scene.ok(&["acquire", "-l", "a"]);
-    fs::set_permissions(scene.locks(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(scene.locks(), fs::Permissions::from_mode(0o0)).unwrap();
     for args in [
         &["list"][..],
         &["plan", "-l", "a"],

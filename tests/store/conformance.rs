@@ -116,7 +116,7 @@ fn a_waiter_that_gives_up_leaves_nothing_and_hands_on(open: &impl Openable) {
     let outcome = acquire(&*store, &draft(&[exclusive("a")]), bounded, RETRY, &mut Silent, &mut Never);
     let gave_up = conflict(outcome.unwrap());
     assert!(gave_up.waited >= Duration::from_millis(50));
-    assert_eq!(ids(&*store, |_| true), [reader.deployment.id.clone()]);
+    assert_eq!(ids(&*store, |_| true), std::slice::from_ref(&reader.deployment.id));
     give_back(&*store, hold(&*store, &[shared("a", 0)]));
     // A reader behind a writer goes on when the writer gives up.
     let (writer, behind) = ([exclusive("a")], [shared("a", 0)]);
@@ -240,7 +240,7 @@ fn paused_ones_hold_nothing_and_resume(open: &impl Openable) {
     let wanted = draft(&[freeze, exclusive("b")]);
     let paused = acquire(&*store, &wanted, policy, RETRY, &mut Silent, &mut Never).unwrap();
     let id = conflict(paused).paused.unwrap();
-    assert_eq!(ids(&*store, |s| s == State::Paused), [id.clone()]);
+    assert_eq!(ids(&*store, |s| s == State::Paused), std::slice::from_ref(&id));
     give_back(&*store, hold(&*store, &[exclusive("b")]));
     let again = deploylock::ops::acquire::Draft { resume: Some(id.clone()), ..wanted };
     let blocked = acquire(&*store, &again, Patience::None, RETRY, &mut Silent, &mut Never).unwrap();
@@ -248,7 +248,7 @@ fn paused_ones_hold_nothing_and_resume(open: &impl Openable) {
     let short = Patience::AtMost(Duration::from_millis(30));
     let blocked = acquire(&*store, &again, short, RETRY, &mut Silent, &mut Never).unwrap();
     assert_eq!(conflict(blocked).paused, Some(id.clone()));
-    assert_eq!(ids(&*store, |s| s == State::Paused), [id.clone()]);
+    assert_eq!(ids(&*store, |s| s == State::Paused), std::slice::from_ref(&id));
     give_back(&*store, frozen);
     let resumed = granted(acquire(&*store, &again, Patience::None, RETRY, &mut Silent, &mut Never).unwrap());
     assert_eq!(resumed.deployment.id, id);

@@ -178,7 +178,7 @@ struct Raw {
 const NEEDED: [&str; 5] = ["format", "id", "owner", "arrival", "locks"];
 
 impl Raw {
-    /// Reads what [`write`] writes: lines of `key = value`. Unknown keys are a newer version's and are passed over.
+    /// Reads what [`write()`] writes: lines of `key = value`. Unknown keys are a newer version's and are passed over.
     fn parse(text: &str) -> Result<Raw, String> {
         let mut raw = Raw::default();
         let mut seen = [false; NEEDED.len()];
