@@ -42,6 +42,7 @@ complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "list" -d 'The
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "clear" -d 'The filters; all that are given must fit'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "cancel" -d 'Ask a deployment to end: a waiter gives up, a run\'s command gets SIGTERM'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "plan" -d 'What to lock'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "history" -d 'Show what happened: acquired, waited, released, paused, cleared, reclaimed'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "check" -d 'Check the topology file and the lock directory'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "init" -d 'Write a commented starter deploylock.toml'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -207,6 +208,29 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s v -l verb
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l shared -d 'Take the locks by name shared'
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s e -l env -d 'Deployments to this environment' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s a -l app -d 'Deployments of this application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s l -l lock -d 'Deployments that took this lock, `kind:name` or the name of a lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l owner -d 'Deployments of this owner' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l event -d 'Only these events; repeatable' -r -f -a "acquired\t'The locks were granted'
+waited\t'It was queued'
+released\t'The locks were given back'
+paused\t'It was paused'
+cleared\t'Somebody cleared it'
+reclaimed\t'It was found dead'
+renewed\t'Its time to live was started again'
+cancelled\t'Somebody asked it to end'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l format -d 'How to print' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

@@ -8,6 +8,7 @@ mod completions;
 mod context;
 mod failure;
 mod filter;
+mod history;
 mod init;
 mod list;
 mod plan;
@@ -54,7 +55,7 @@ fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {
     }
 }
 
-const COMMANDS: [Entry; 12] = [
+const COMMANDS: [Entry; 13] = [
     entry::<run::Run>("run", "Take the locks, run a command, give them back"),
     entry::<acquire::Acquire>(
         "acquire",
@@ -81,6 +82,10 @@ const COMMANDS: [Entry; 12] = [
     entry::<plan::Plan>(
         "plan",
         "Show which locks a target takes, why, and what stands in the way; takes nothing",
+    ),
+    entry::<history::History>(
+        "history",
+        "Show what happened: acquired, waited, released, paused, cleared, reclaimed",
     ),
     entry::<check::Check>("check", "Check the topology file and the lock directory"),
     entry::<init::Init>("init", "Write a commented starter deploylock.toml"),

@@ -168,6 +168,33 @@ fn note(d: &Deployment, shown: &Shown) -> Cell {
     coloured(parts.join("; "), colour)
 }
 
+/// One row for each event of the history, as its JSON says it.
+#[must_use]
+pub fn history(events: &[serde_json::Value], look: Look) -> String {
+    let rows = events.iter().map(|event| {
+        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let locks = event["locks"].as_array().into_iter().flatten().filter_map(|l| l.as_str());
+        let what = match (text("application"), text("environment")) {
+            (app, env) if !app.is_empty() => format!("{app} {} to {env}", text("version")).replace("  ", " "),
+            (_, env) if !env.is_empty() => env,
+            _ => locks.collect::<Vec<_>>().join(" "),
+        };
+        let took = event["milliseconds"].as_u64().map(std::time::Duration::from_millis);
+        let note = ["outcome", "why", "reason", "by"].map(text);
+        let note: Vec<String> = note.into_iter().filter(|n| !n.is_empty()).collect();
+        vec![
+            cell(text("time")),
+            cell(text("event")),
+            cell(text("id")),
+            cell(what),
+            cell(text("owner")),
+            cell(took.map(super::style::age).unwrap_or_default()),
+            cell(note.join("; ")),
+        ]
+    });
+    render(&["TIME", "EVENT", "DEPLOYMENT", "WHAT", "OWNER", "TOOK", "NOTE"], rows.collect(), look)
+}
+
 /// Columns as wide as they need to be; where that is more than there is, the widest give way.
 fn render(heads: &[&str], rows: Vec<Vec<Cell>>, look: Look) -> String {
     let mut widths: Vec<usize> = heads.iter().map(|h| width(h)).collect();

@@ -35,8 +35,6 @@ pub struct Plan {
     pub on_crash: Keep,
     /// What becomes of the locks when the command of a `run` fails.
     pub on_failure: Keep,
-    /// `wait_for_manual` of the environment.
-    pub wait_for_manual: bool,
 }
 
 /// One lock of a [`Plan`].
@@ -223,13 +221,11 @@ fn by_name(set: LockSet) -> Plan {
         retry_interval: RETRY_INTERVAL,
         on_crash: Keep::Release,
         on_failure: Keep::Release,
-        wait_for_manual: false,
     }
 }
 
 fn in_environment(set: LockSet, scope: &Scope<'_>) -> Plan {
-    let Environment { retry, retry_interval, retry_attempts, on_crash, on_failure, wait_for_manual, .. } =
-        scope.environment;
+    let Environment { retry, retry_interval, retry_attempts, on_crash, on_failure, .. } = scope.environment;
     let (interval, attempts) = (retry_interval.value, retry_attempts.value);
     Plan {
         locks: set.into_locks(),
@@ -239,6 +235,5 @@ fn in_environment(set: LockSet, scope: &Scope<'_>) -> Plan {
         retry_interval: interval,
         on_crash: on_crash.value,
         on_failure: on_failure.value,
-        wait_for_manual: wait_for_manual.value,
     }
 }

@@ -282,6 +282,10 @@ impl Store for MemoryStore {
         Ok(Box::new(MemorySleeper { store: self, seen: 0 }))
     }
 
+    fn history(&self) -> Result<Vec<String>> {
+        Ok(self.content().history.clone())
+    }
+
     fn describe(&self) -> String {
         "memory".to_owned()
     }

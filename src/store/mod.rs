@@ -238,6 +238,11 @@ pub trait Store {
     /// # Errors
     /// When there is nothing to sleep on.
     fn sleeper(&self, retry: Duration) -> Result<Box<dyn Sleeper + '_>>;
+    /// The lines of the history, oldest first; the last may be torn.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn history(&self) -> Result<Vec<String>>;
     /// What to call it in a message.
     fn describe(&self) -> String;
 }

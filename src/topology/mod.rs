@@ -170,8 +170,6 @@ pub struct Environment {
     pub on_crash: Setting<Keep>,
     /// `on_failure`, default release.
     pub on_failure: Setting<Keep>,
-    /// `wait_for_manual`, default false.
-    pub wait_for_manual: Setting<bool>,
     /// `engine`: an engine the file declares.
     pub engine: Setting<Option<String>>,
 }

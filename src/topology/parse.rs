@@ -28,7 +28,6 @@ pub(super) const ENVIRONMENT: &[&str] = &[
     "lock_retry_attempts",
     "on_crash",
     "on_failure",
-    "wait_for_manual",
     "engine",
 ];
 pub(super) const CONTAINER: &[&str] = &[ALLOW, LIMIT, "part_of"];
@@ -136,7 +135,6 @@ fn environment<'a>(
         },
         on_crash: table.keep("on_crash")?,
         on_failure: table.keep("on_failure")?,
-        wait_for_manual: table.bool("wait_for_manual", false)?,
         engine: reference(&table, "engine", "the name of an engine", Needs::Engine, used)?,
     })
 }

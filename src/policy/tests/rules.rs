@@ -205,16 +205,15 @@ fn how_a_conflict_is_met() {
     let defaults = planned("[environments.e]\n", "-e e").unwrap();
     assert_eq!((defaults.retry, defaults.queue_bound), (None, Duration::from_secs(1800)));
     assert_eq!((defaults.on_crash, defaults.on_failure), (Keep::Release, Keep::Release));
-    assert!(!defaults.wait_for_manual);
     let text = "[environments.e]\nlock_retry_interval = 10\nlock_retry_attempts = 6\non_crash = 'hold'\n\
-                on_failure = 'hold'\nwait_for_manual = true\n";
+                on_failure = 'hold'\n";
     let off = planned(text, "-e e").unwrap();
     assert_eq!(
         (off.retry, off.queue_bound),
         (None, Duration::from_secs(60)),
         "they bound queueing all the same"
     );
-    assert_eq!((off.on_crash, off.on_failure, off.wait_for_manual), (Keep::Hold, Keep::Hold, true));
+    assert_eq!((off.on_crash, off.on_failure), (Keep::Hold, Keep::Hold));
     let on = planned(&format!("{text}enable_lock_retry = true\n"), "-e e").unwrap();
     assert_eq!(on.retry, Some(Retry { interval: Duration::from_secs(10), attempts: 6 }));
     let huge =

@@ -438,6 +438,18 @@ impl Top {
         Ok(bytes)
     }
 
+    /// Whether a file of lines is empty or ends with a whole one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn ends_a_line(&self, opened: &Opened) -> Result<bool> {
+        let Some(last) = opened.length.checked_sub(1) else { return Ok(true) };
+        let mut byte = [0];
+        let read = opened.file.read_at(&mut byte, last);
+        read.map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))?;
+        Ok(byte == *b"\n")
+    }
+
     /// Writes all bytes at an offset.
     ///
     /// # Errors

@@ -18,6 +18,18 @@ pub(super) fn append(top: &Top, line: &str) -> Result<()> {
         top.rename((Folder::Top, NAME), (Folder::Top, OLDER))?;
         opened = top.open_or_create(Folder::Top, NAME)?;
     }
-    let text = format!("{line}\n");
+    let torn = if top.ends_a_line(&opened)? { "" } else { "\n" };
+    let text = format!("{torn}{line}\n");
     top.write(&opened, text.as_bytes(), opened.length)
+}
+
+/// All lines, those of before the last rotation first.
+pub(super) fn read(top: &Top) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for name in [OLDER, NAME] {
+        if let Some(opened) = top.open_file(Folder::Top, name, false)? {
+            lines.extend(String::from_utf8_lossy(&top.read(&opened)?).lines().map(str::to_owned));
+        }
+    }
+    Ok(lines)
 }

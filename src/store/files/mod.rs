@@ -191,6 +191,13 @@ impl Store for FilesStore {
         Ok(Box::new(watch::FilesSleeper::new(self, retry)?))
     }
 
+    fn history(&self) -> Result<Vec<String>> {
+        match self.existing()? {
+            Some(open) => history::read(&open.top),
+            None => Ok(Vec::new()),
+        }
+    }
+
     fn describe(&self) -> String {
         self.place.directory.display().to_string()
     }

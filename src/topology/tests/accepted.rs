@@ -27,7 +27,6 @@ fn the_example_of_the_interface() {
     assert_eq!(prod.retry_attempts, Setting::at(12, 60));
     assert_eq!(prod.on_crash, Setting::at(13, Keep::Release));
     assert_eq!(prod.on_failure, Setting::at(14, Keep::Release));
-    assert_eq!(prod.wait_for_manual, Setting::unset(false));
     assert_eq!(prod.engine, Setting::at(15, Some("bpm".to_owned())));
     let web = &topology.containers["web-1"];
     assert_eq!((web.line, web.has_table), (17, true));

@@ -3,6 +3,7 @@
 mod check;
 mod clear;
 mod config;
+mod history;
 mod list;
 mod messages;
 mod names;

@@ -1,0 +1,117 @@
+//! `history`: what happened.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::context::Context;
+use super::failure::code;
+use super::list::Format;
+use super::target::duration;
+use super::terminal::{self, complain, say};
+use super::{Answer, Exec};
+use crate::clock;
+use crate::output::table;
+use crate::store::Store;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Event {
+    /// The locks were granted
+    Acquired,
+    /// It was queued
+    Waited,
+    /// The locks were given back
+    Released,
+    /// It was paused
+    Paused,
+    /// Somebody cleared it
+    Cleared,
+    /// It was found dead
+    Reclaimed,
+    /// Its time to live was started again
+    Renewed,
+    /// Somebody asked it to end
+    Cancelled,
+}
+
+#[derive(Args)]
+pub struct History {
+    /// Only of this deployment
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// Deployments to this environment
+    #[arg(short, long, value_name = "ENV")]
+    env: Option<String>,
+    /// Deployments of this application
+    #[arg(short, long, value_name = "APP")]
+    app: Option<String>,
+    /// Deployments that took this lock, `kind:name` or the name of a lock by name
+    #[arg(short, long, value_name = "LOCK")]
+    lock: Option<String>,
+    /// Deployments of this owner
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// Only these events; repeatable
+    #[arg(long, value_enum, value_name = "EVENT")]
+    event: Vec<Event>,
+    /// Only what happened at most this long ago
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    since: Option<Duration>,
+    /// How to print
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+}
+
+impl Exec for History {
+    fn exec(self, context: &Context) -> Answer {
+        let store = context.store()?;
+        let lines = store.history()?;
+        // What is no JSON is a line that a crash cut: nothing that happened is lost with it but itself.
+        let all = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let events: Vec<Value> = all.filter(|event| self.fits(event)).collect();
+        match self.format {
+            Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "events": events })))?,
+            Format::Table if events.is_empty() && !context.global.quiet => {
+                complain(&format!("nothing that fits has happened (in {})", store.describe()));
+            }
+            Format::Table => say(&table::history(&events, terminal::look(&context.global)))?,
+        }
+        Ok(code::DONE)
+    }
+}
+
+impl History {
+    fn fits(&self, event: &Value) -> bool {
+        let is = |wanted: &Option<String>, key: &str| {
+            wanted.as_deref().is_none_or(|wanted| event[key].as_str() == Some(wanted))
+        };
+        let at = |lock: &str| {
+            let named = format!("name:{lock}");
+            event["locks"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|l| *l == lock || *l == named.as_str()))
+        };
+        is(&self.id, "id")
+            && is(&self.env, "environment")
+            && is(&self.app, "application")
+            && is(&self.owner, "owner")
+            && self.lock.as_deref().is_none_or(at)
+            && (self.event.is_empty() || self.event.iter().any(|e| event["event"] == e.word().as_str()))
+            && self.since.is_none_or(|limit| is_recent(event, limit))
+    }
+}
+
+impl Event {
+    fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+fn is_recent(event: &Value, limit: Duration) -> bool {
+    let time = event["time"].as_str().and_then(|t| humantime::parse_rfc3339(t).ok());
+    let now = clock::now().wall;
+    // What is said to happen later than now has certainly not happened long ago.
+    time.is_some_and(|time| now.duration_since(time).is_ok_and(|age| age <= limit) || time > now)
+}
