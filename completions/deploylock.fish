@@ -217,14 +217,14 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s e -l e
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s a -l app -d 'Deployments of this application' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s l -l lock -d 'Deployments that took this lock, `kind:name` or the name of a lock by name' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l owner -d 'Deployments of this owner' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l event -d 'Only these events; repeatable' -r -f -a "acquired\t'The locks were granted'
-waited\t'It was queued'
-released\t'The locks were given back'
-paused\t'It was paused'
-cleared\t'Somebody cleared it'
-reclaimed\t'It was found dead'
-renewed\t'Its time to live was started again'
-cancelled\t'Somebody asked it to end'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l event -d 'Only these events; repeatable' -r -f -a "acquired\t''
+waited\t''
+released\t''
+paused\t''
+cleared\t''
+reclaimed\t''
+renewed\t''
+cancelled\t''"
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"

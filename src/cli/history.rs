@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
 use super::context::Context;
@@ -12,29 +13,9 @@ use super::target::duration;
 use super::terminal::{self, complain, say};
 use super::{Answer, Exec};
 use crate::clock;
+use crate::ops::events::What;
 use crate::output::table;
 use crate::store::Store;
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Event {
-    /// The locks were granted
-    Acquired,
-    /// It was queued
-    Waited,
-    /// The locks were given back
-    Released,
-    /// It was paused
-    Paused,
-    /// Somebody cleared it
-    Cleared,
-    /// It was found dead
-    Reclaimed,
-    /// Its time to live was started again
-    Renewed,
-    /// Somebody asked it to end
-    Cancelled,
-}
 
 #[derive(Args)]
 pub struct History {
@@ -54,8 +35,8 @@ pub struct History {
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
     /// Only these events; repeatable
-    #[arg(long, value_enum, value_name = "EVENT")]
-    event: Vec<Event>,
+    #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(What::ALL.map(What::as_str)))]
+    event: Vec<String>,
     /// Only what happened at most this long ago
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     since: Option<Duration>,
@@ -98,14 +79,8 @@ impl History {
             && is(&self.app, "application")
             && is(&self.owner, "owner")
             && self.lock.as_deref().is_none_or(at)
-            && (self.event.is_empty() || self.event.iter().any(|e| event["event"] == e.word().as_str()))
+            && (self.event.is_empty() || self.event.iter().any(|e| event["event"] == e.as_str()))
             && self.since.is_none_or(|limit| is_recent(event, limit))
-    }
-}
-
-impl Event {
-    fn word(self) -> String {
-        format!("{self:?}").to_lowercase()
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
-use super::hand_off::{self, names};
+use super::hand_off;
+use super::waiter::{Waiter, Waiting, arm};
 use super::{InTheWay, Interrupt, Progress, Queueing, Result};
-use crate::clock;
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
 use crate::model::{Keep, Kind, LockRequest, Operation};
 use crate::process;
-use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
+use crate::store::{self, Lease, Sleeper, Store, Txn};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -138,14 +138,6 @@ pub fn acquire(
 enum First {
     Done(Outcome),
     Waiting(Box<Waiting>),
-}
-
-struct Waiting {
-    lease: Box<dyn Lease>,
-    deployment: Deployment,
-    began: Duration,
-    until: Option<Duration>,
-    queueing: Queueing,
 }
 
 fn first_try<'s>(
@@ -329,7 +321,7 @@ fn enter(
 }
 
 /// Why a wait would never end, if that is so: only one that is nested can wait for itself.
-fn hopeless(
+pub(super) fn hopeless(
     txn: &mut dyn Txn,
     who: Who<'_>,
     locks: &[LockRequest],
@@ -341,52 +333,13 @@ fn hopeless(
     Ok(engine::cycle(txn, who, locks)?.map(Refusal::Cycle))
 }
 
-/// Evaluates, arms for what the evaluation rests on, and makes sure that it still does.
-fn arm(
-    txn: &mut dyn Txn,
-    waiting: &mut Waiting,
-    sleeper: &mut dyn Sleeper,
-    progress: &mut dyn Progress,
-) -> Result<Option<Refusal>> {
-    let d = &waiting.deployment;
-    let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: progress.wanted() };
-    loop {
-        let found = hand_off::assess(txn, who, &d.locks)?;
-        if let Some(refusal) = hopeless(txn, who, &d.locks, &found)? {
-            return Ok(Some(refusal));
-        }
-        let mut ids = vec![d.id.clone()];
-        ids.extend(engine::watch_list(&found.blocks));
-        // An ancestor's end takes away what its hold counted for.
-        ids.extend(d.ancestors.iter().cloned());
-        sleeper.arm(&ids, txn)?;
-        // What ended before the watch stood is seen now; what ends later wakes us.
-        txn.forget();
-        let again = engine::assess(txn, who, &d.locks)?;
-        if again.blocks == found.blocks && again.dead.is_empty() {
-            let first = again.blocks.first().and_then(|b| b.by.first());
-            let first = first.map(|b| look_up(txn, b)).transpose()?;
-            let place = 1 + again.blocks.iter().map(waiters_ahead).max().unwrap_or(0);
-            let waited = txn.now().boot.saturating_sub(waiting.began);
-            let id = Some(d.id.clone());
-            waiting.queueing = Queueing { id, blocks: again.blocks, first, place, waited };
-            return Ok(None);
-        }
-        if again.blocks.is_empty() && again.dead.is_empty() {
-            // Free meanwhile: the next look grants it.
-            hand_off::hand_off(txn, &names(d))?;
-            return Ok(None);
-        }
-    }
-}
-
 /// How many earlier waiters are in the way at a lock.
 #[must_use]
 pub fn waiters_ahead(block: &Block) -> usize {
     block.by.iter().filter(|b| !b.holds).count()
 }
 
-fn look_up(txn: &mut dyn Txn, blocker: &Blocker) -> Result<InTheWay> {
+pub(super) fn look_up(txn: &mut dyn Txn, blocker: &Blocker) -> Result<InTheWay> {
     let record = txn.find(&blocker.id)?.as_ref().and_then(Stored::deployment).cloned();
     Ok(InTheWay { id: blocker.id.clone(), holds: blocker.holds, record })
 }
@@ -404,132 +357,4 @@ pub fn in_the_way(txn: &mut dyn Txn, blocks: &[Block]) -> Result<Vec<InTheWay>> 
     }
     all.sort_by_key(|x| !x.holds);
     Ok(all)
-}
-
-/// One that waits.
-struct Waiter<'a, 's> {
-    store: &'s dyn Store,
-    draft: &'a Draft,
-    waiting: Box<Waiting>,
-    sleeper: Box<dyn Sleeper + 's>,
-    progress: &'a mut dyn Progress,
-    interrupt: &'a mut dyn Interrupt,
-}
-
-/// What a look found.
-enum Found {
-    Granted(Box<Deployment>),
-    StillWaiting,
-    Gone,
-    GaveUp(Conflict),
-    Hopeless(Refusal),
-}
-
-impl Waiter<'_, '_> {
-    fn wait(mut self) -> Result<Outcome> {
-        let mut told = self.tell();
-        loop {
-            let next = self.progress.every().map(|every| told + every);
-            let until = [self.waiting.until, next].into_iter().flatten().min();
-            let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
-            let wake = self.sleeper.sleep(until, &interrupts)?;
-            let out_of_time = self.waiting.until.is_some_and(|at| clock::since_boot() >= at);
-            let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
-            if wake == Wake::Time && !out_of_time {
-                told = self.tell();
-                continue;
-            }
-            if wake == Wake::Interrupt && signal.is_none() {
-                continue;
-            }
-            let before = self.waiting.queueing.clone();
-            match self.look(out_of_time || signal.is_some())? {
-                Found::Granted(d) if signal.is_none() => return Ok(self.granted(*d)),
-                // Granted in the instant of giving up: nobody would use it.
-                Found::Granted(d) => {
-                    super::release::give_back(self.store, &d, "aborted")?;
-                    return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
-                }
-                Found::Gone => return Ok(Outcome::Cancelled(self.waiting.deployment.id)),
-                Found::Hopeless(refusal) => return Ok(Outcome::Refused(refusal)),
-                Found::GaveUp(conflict) => {
-                    return Ok(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
-                }
-                Found::StillWaiting => {
-                    let now = &self.waiting.queueing;
-                    if (before.place, &before.blocks) != (now.place, &now.blocks) {
-                        told = self.tell();
-                    }
-                }
-            }
-        }
-    }
-
-    fn tell(&mut self) -> Duration {
-        let now = clock::since_boot();
-        self.waiting.queueing.waited = now.saturating_sub(self.waiting.began);
-        self.progress.waiting(&self.waiting.queueing);
-        now
-    }
-
-    fn granted(mut self, deployment: Deployment) -> Outcome {
-        let leftovers = self.sleeper.leftovers();
-        let waited = clock::since_boot().saturating_sub(self.waiting.began);
-        Outcome::Granted(Box::new(Grant { deployment, lease: self.waiting.lease, waited, leftovers }))
-    }
-
-    /// Under the guard: granted, still waiting, gone, or, where we give up, withdrawn.
-    fn look(&mut self, give_up: bool) -> Result<Found> {
-        let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
-        store::decide(*store, |txn| {
-            let id = waiting.deployment.id.clone();
-            if let Some(done) = settled(txn, &id)? {
-                return Ok(done);
-            }
-            hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id)? {
-                return Ok(done);
-            }
-            if give_up {
-                return withdraw(txn, waiting, draft).map(Found::GaveUp);
-            }
-            if let Some(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
-                withdraw(txn, waiting, draft)?;
-                return Ok(Found::Hopeless(refusal));
-            }
-            Ok(settled(txn, &id)?.unwrap_or(Found::StillWaiting))
-        })
-    }
-}
-
-/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
-fn settled(txn: &mut dyn Txn, id: &Id) -> Result<Option<Found>> {
-    match txn.find(id)? {
-        Some(Stored::Readable(state, d)) if state.holds() => {
-            let took = d.since.duration_since(d.requested).ok();
-            events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
-            Ok(Some(Found::Granted(d)))
-        }
-        Some(_) => Ok(None),
-        None => Ok(Some(Found::Gone)),
-    }
-}
-
-/// Gives the place up; a resumed one goes back to being paused.
-fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Conflict> {
-    let d = &waiting.deployment;
-    let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: false };
-    let blocks = engine::assess(txn, who, &d.locks)?.blocks;
-    let in_the_way = in_the_way(txn, &blocks)?;
-    let mut paused = None;
-    if draft.resume.is_some() {
-        txn.settle_down(d, State::Paused)?;
-        paused = Some(d.id.clone());
-    } else {
-        txn.remove(&d.id)?;
-        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), ..Aside::default() });
-    }
-    hand_off::hand_off(txn, &names(d))?;
-    let waited = txn.now().boot.saturating_sub(waiting.began);
-    Ok(Conflict { blocks, in_the_way, waited, paused })
 }

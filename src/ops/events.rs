@@ -8,8 +8,7 @@ use crate::deployment::{Deployment, Stored};
 use crate::store::Txn;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// It was granted its locks.
     Acquired,
@@ -29,11 +28,40 @@ pub enum What {
     Cancelled,
 }
 
+impl What {
+    /// Everything that can happen.
+    pub const ALL: [What; 8] = [
+        What::Acquired,
+        What::Waited,
+        What::Released,
+        What::Paused,
+        What::Cleared,
+        What::Reclaimed,
+        What::Renewed,
+        What::Cancelled,
+    ];
+
+    /// The word in the history and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            What::Acquired => "acquired",
+            What::Waited => "waited",
+            What::Released => "released",
+            What::Paused => "paused",
+            What::Cleared => "cleared",
+            What::Reclaimed => "reclaimed",
+            What::Renewed => "renewed",
+            What::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// One line.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     time: String,
-    event: What,
+    event: &'static str,
     id: &'a str,
     environment: Option<&'a str>,
     application: Option<&'a str>,
@@ -73,7 +101,7 @@ pub fn rfc3339(time: SystemTime) -> String {
 pub fn log(txn: &mut dyn Txn, what: What, d: &Deployment, aside: Aside<'_>) {
     let line = Line {
         time: rfc3339(txn.now().wall),
-        event: what,
+        event: what.as_str(),
         id: d.id.as_str(),
         environment: d.environment.as_deref(),
         application: d.application.as_deref(),
@@ -98,7 +126,7 @@ pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'
     }
     let line = Line {
         time: rfc3339(txn.now().wall),
-        event: what,
+        event: what.as_str(),
         id: stored.id().as_str(),
         environment: None,
         application: None,

@@ -7,6 +7,7 @@ pub mod hand_off;
 pub mod release;
 pub mod survey;
 pub mod wait;
+mod waiter;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

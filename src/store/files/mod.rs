@@ -12,9 +12,11 @@
 //!
 //! A record is the truth; a lock file only names who queues there. See `docs/design.md` for why.
 
+mod evidence;
 pub mod folder;
 pub mod guard;
 mod history;
+mod lines;
 pub mod names;
 pub mod queue;
 mod rebuild;

@@ -3,33 +3,31 @@
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
+use super::evidence::is_locked;
 use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
 use super::names::{self, Stem};
-use super::queue::{self, Line, Queue};
+use super::queue::{self, Queue};
 use super::{boot_tag, history, rebuild, record};
 use crate::clock::{self, Now};
-use crate::deployment::{Command, Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
-use crate::liveness::{self, Evidence, Kernel};
 use crate::model::{Keep, LockName};
-use crate::process::{self, Presence};
+use crate::process;
 use crate::store::{Decision, Lease, Result, StoreError, Txn};
 
-/// Void lines a lock file may have before it is written anew, if there are also more of them than others.
-const MANY_VOID: usize = 64;
 /// Where inherited descriptors go, out of the way of those that scripts number themselves.
 const HIGH_DESCRIPTOR: i32 = 200;
 
 /// A decision in progress.
 pub(super) struct Files<'a> {
-    top: &'a Top,
+    pub(super) top: &'a Top,
     held: guard::Held<'a>,
     content: Content,
-    now: Now,
-    queues: HashMap<LockName, Queue>,
-    standings: HashMap<Id, Standing>,
-    stems: HashMap<Id, Stem>,
+    pub(super) now: Now,
+    pub(super) queues: HashMap<LockName, Queue>,
+    pub(super) standings: HashMap<Id, Standing>,
+    pub(super) stems: HashMap<Id, Stem>,
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -99,14 +97,14 @@ impl<'a> Files<'a> {
     }
 
     /// The file name of the record in this state.
-    fn file_name(stem: &Stem, state: State) -> String {
+    pub(super) fn file_name(stem: &Stem, state: State) -> String {
         match state {
             State::Waiting | State::Attached => stem.to_string(),
             State::Detached | State::Paused => stem.id.to_string(),
         }
     }
 
-    fn stem_of(d: &Deployment) -> Stem {
+    pub(super) fn stem_of(d: &Deployment) -> Stem {
         Stem::new(d.id.clone(), &d.place.boot, d.on_crash)
     }
 
@@ -193,88 +191,6 @@ impl<'a> Files<'a> {
         Ok(None)
     }
 
-    fn queue_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {
-        if !self.queues.contains_key(lock) {
-            let queue = self.read_queue(lock)?;
-            self.queues.insert(lock.clone(), queue);
-        }
-        Ok(self.queues.get_mut(lock).expect("it was inserted"))
-    }
-
-    fn read_queue(&mut self, lock: &LockName) -> Result<Queue> {
-        let queue = self.queue_as_it_is(lock)?;
-        if !queue.garbled {
-            return Ok(queue);
-        }
-        // The records are the truth: what a lock file says without sense is said anew from them.
-        rebuild::rebuild(self)?;
-        self.queue_as_it_is(lock)
-    }
-
-    fn queue_as_it_is(&mut self, lock: &LockName) -> Result<Queue> {
-        let folder = Folder::Locks(lock.kind);
-        let Some(opened) = self.top.open_file(folder, &names::lock_path(&lock.name), false)? else {
-            return Ok(Queue::default());
-        };
-        let queue = queue::read(&self.top.read(&opened)?);
-        for line in &queue.lines {
-            self.stems.insert(line.entry.id.clone(), line.stem.clone());
-        }
-        Ok(queue)
-    }
-
-    /// Appends a line, after cutting what a crash left behind the last whole one.
-    fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
-        let folder = Folder::Locks(lock.kind);
-        let queue = self.queue_mut(lock)?.clone();
-        let opened = self.top.open_or_create(folder, &names::lock_path(&lock.name))?;
-        for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
-            self.top.write(&opened, &[queue::VOID], line.offset)?;
-        }
-        if queue.is_ragged() {
-            self.top.cut(&opened, queue.end())?;
-        }
-        self.queues.remove(lock);
-        self.top.write(&opened, line.as_bytes(), queue.end())
-    }
-
-    /// A line of which this decision has seen that it has no record.
-    fn is_known_gone(&self, line: &Line) -> bool {
-        self.standings.get(&line.entry.id) == Some(&Standing::Gone)
-    }
-
-    /// Voids the lines of `id`.
-    fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
-        let folder = Folder::Locks(lock.kind);
-        let path = names::lock_path(&lock.name);
-        let mut queue = self.queue_mut(lock)?.clone();
-        let (mine, others): (Vec<_>, Vec<_>) =
-            queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
-        self.queues.remove(lock);
-        queue.void += mine.len();
-        if queue.void > MANY_VOID && queue.void > others.len() {
-            let text: String = others.iter().map(queue::again).collect();
-            return rebuild::replace(self.top, folder, &path, &text);
-        }
-        if let Some(opened) = self.top.open_file(folder, &path, true)? {
-            mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
-        }
-        queue.lines = others;
-        self.queues.insert(lock.clone(), queue);
-        Ok(())
-    }
-
-    /// The locks whose files name `id`: for a record that cannot say it itself.
-    fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>> {
-        let mut locks = Vec::new();
-        for lock in rebuild::all_locks(self.top)? {
-            if self.queue_mut(&lock)?.lines.iter().any(|l| l.entry.id == *id) {
-                locks.push(lock);
-            }
-        }
-        Ok(locks)
-    }
-
     fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
         let Some(stored) = self.peek(id)? else {
             return Ok(Standing::Gone);
@@ -309,104 +225,6 @@ impl<'a> Files<'a> {
             }
         }
         Ok(None)
-    }
-
-    /// The lock on a record, the name it has in this state being the one that counts.
-    fn record_locked(&mut self, state: State, stem: &Stem) -> Result<bool> {
-        let name = Files::file_name(stem, state);
-        match self.top.open_file(Folder::Deployments(state), &name, false) {
-            Ok(Some(opened)) => is_locked(&opened),
-            Ok(None) => Ok(false),
-            // What we may not open may well be locked.
-            Err(_) => Ok(true),
-        }
-    }
-
-    fn kernel(&self, boot: &str) -> Kernel {
-        let same = boot == process::here().boot && !boot.is_empty();
-        self.kernel_if(same)
-    }
-
-    fn kernel_if(&self, same: bool) -> Kernel {
-        match (same, self.top.local) {
-            (true, _) => Kernel::Ours,
-            (false, true) => Kernel::Over,
-            (false, false) => Kernel::Another,
-        }
-    }
-
-    fn judge(&mut self, state: State, d: &Deployment) -> Result<Verdict> {
-        let kernel = self.kernel(&d.place.boot);
-        let here = process::here();
-        let same_numbers = kernel == Kernel::Ours && d.place.pid_ns == here.pid_ns;
-        let presence = |p: &crate::deployment::Process| {
-            if !same_numbers {
-                return Presence::Unknown;
-            }
-            // In another time namespace start times are shifted, and only the number can be compared.
-            let start = if d.place.time_ns == here.time_ns { p.start } else { 0 };
-            process::presence(&crate::deployment::Process { pid: p.pid, start })
-        };
-        let attached = matches!(state, State::Attached | State::Waiting);
-        let locked = attached && self.record_locked(state, &Files::stem_of(d))?;
-        let command = match &d.command {
-            _ if state == State::Waiting => Presence::Gone,
-            Command::None => Presence::Gone,
-            Command::Running(p) => presence(p),
-            Command::Starting if !same_numbers || locked => Presence::Unknown,
-            Command::Starting => process::any_carries(&d.id, d.process.start),
-        };
-        let parent_ended = match &d.parent {
-            Some(parent) if state == State::Detached => self.standing(parent)? != Standing::Holds,
-            _ => false,
-        };
-        let process = presence(&d.process);
-        let alone = locked && process == Presence::Gone && command == Presence::Gone;
-        let evidence = Evidence {
-            locked,
-            kernel,
-            same_numbers,
-            process,
-            command,
-            owner: d.owner_process.as_ref().map_or(Presence::Unknown, presence),
-            expired: d.expires.is_some_and(|e| self.has_passed(&e, &d.place.boot)),
-            parent_ended,
-            descendant: alone.then(|| self.descendant(state, d)).flatten(),
-        };
-        Ok(liveness::judge(state, d, &evidence))
-    }
-
-    fn descendant(&self, state: State, d: &Deployment) -> Option<u32> {
-        let name = Files::file_name(&Files::stem_of(d), state);
-        process::with_open(&self.top.show(Folder::Deployments(state), &name))
-    }
-
-    fn has_passed(&self, expiry: &Expiry, boot: &str) -> bool {
-        if boot == process::here().boot { self.now.boot >= expiry.boot } else { self.now.wall >= expiry.wall }
-    }
-
-    /// What a file name and an advisory lock alone can tell.
-    fn judge_unreadable(&mut self, u: &Unreadable) -> Result<Verdict> {
-        let unknown = || Verdict::Unknown(format!("its record cannot be read: {}", u.why));
-        let attached = matches!(u.state, State::Attached | State::Waiting);
-        let name = std::path::Path::new(&u.path).file_name().and_then(|n| n.to_str());
-        let Some(stem) = name.and_then(Stem::parse).filter(|_| attached) else {
-            return Ok(unknown());
-        };
-        if self.record_locked(u.state, &stem)? {
-            return Ok(Verdict::Alive(Some(format!("though its record cannot be read: {}", u.why))));
-        }
-        let kernel = self.kernel_if(stem.boot == boot_tag() && !stem.boot.is_empty());
-        Ok(match (kernel, u.state, stem.on_crash) {
-            (Kernel::Over, _, Keep::Release) if !stem.boot.is_empty() => {
-                Verdict::Dead("its machine was restarted before its record was written".to_owned())
-            }
-            // It never got as far as to hold anything.
-            (Kernel::Ours, State::Waiting, _) => {
-                Verdict::Dead("its process ended before its record was written".to_owned())
-            }
-            _ => unknown(),
-        })
     }
 
     /// Takes the record's own file name away; the commit of a release.
@@ -457,18 +275,6 @@ impl<'a> Files<'a> {
 enum Peek {
     Locked(State),
     Record(Stored),
-}
-
-/// A shared try through a descriptor of our own: two that look at once do not take each other for the owner.
-fn is_locked(opened: &Opened) -> Result<bool> {
-    match fs2::FileExt::try_lock_shared(&opened.file) {
-        Ok(()) => {
-            let _ = fs2::FileExt::unlock(&opened.file);
-            Ok(false)
-        }
-        // Interrupted or refused: not proved to be free.
-        Err(_) => Ok(true),
-    }
 }
 
 /// Whether two descriptors of one file exclude each other there.

@@ -1,0 +1,98 @@
+//! The lines of the lock files: read once a decision, written in place.
+
+use super::folder::Folder;
+use super::names;
+use super::queue::{self, Line, Queue};
+use super::rebuild;
+use super::txn::Files;
+use crate::deployment::Id;
+use crate::engine::Standing;
+use crate::model::LockName;
+use crate::store::Result;
+
+/// Void lines a lock file may have before it is written anew, if there are also more of them than others.
+const MANY_VOID: usize = 64;
+
+impl Files<'_> {
+    pub(super) fn queue_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {
+        if !self.queues.contains_key(lock) {
+            let queue = self.read_queue(lock)?;
+            self.queues.insert(lock.clone(), queue);
+        }
+        Ok(self.queues.get_mut(lock).expect("it was inserted"))
+    }
+
+    fn read_queue(&mut self, lock: &LockName) -> Result<Queue> {
+        let queue = self.queue_as_it_is(lock)?;
+        if !queue.garbled {
+            return Ok(queue);
+        }
+        // The records are the truth: what a lock file says without sense is said anew from them.
+        rebuild::rebuild(self)?;
+        self.queue_as_it_is(lock)
+    }
+
+    fn queue_as_it_is(&mut self, lock: &LockName) -> Result<Queue> {
+        let folder = Folder::Locks(lock.kind);
+        let Some(opened) = self.top.open_file(folder, &names::lock_path(&lock.name), false)? else {
+            return Ok(Queue::default());
+        };
+        let queue = queue::read(&self.top.read(&opened)?);
+        for line in &queue.lines {
+            self.stems.insert(line.entry.id.clone(), line.stem.clone());
+        }
+        Ok(queue)
+    }
+
+    /// Appends a line, after cutting what a crash left behind the last whole one.
+    pub(super) fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
+        let folder = Folder::Locks(lock.kind);
+        let queue = self.queue_mut(lock)?.clone();
+        let opened = self.top.open_or_create(folder, &names::lock_path(&lock.name))?;
+        for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
+            self.top.write(&opened, &[queue::VOID], line.offset)?;
+        }
+        if queue.is_ragged() {
+            self.top.cut(&opened, queue.end())?;
+        }
+        self.queues.remove(lock);
+        self.top.write(&opened, line.as_bytes(), queue.end())
+    }
+
+    /// A line of which this decision has seen that it has no record.
+    fn is_known_gone(&self, line: &Line) -> bool {
+        self.standings.get(&line.entry.id) == Some(&Standing::Gone)
+    }
+
+    /// Voids the lines of `id`.
+    pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
+        let folder = Folder::Locks(lock.kind);
+        let path = names::lock_path(&lock.name);
+        let mut queue = self.queue_mut(lock)?.clone();
+        let (mine, others): (Vec<_>, Vec<_>) =
+            queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
+        self.queues.remove(lock);
+        queue.void += mine.len();
+        if queue.void > MANY_VOID && queue.void > others.len() {
+            let text: String = others.iter().map(queue::again).collect();
+            return rebuild::replace(self.top, folder, &path, &text);
+        }
+        if let Some(opened) = self.top.open_file(folder, &path, true)? {
+            mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
+        }
+        queue.lines = others;
+        self.queues.insert(lock.clone(), queue);
+        Ok(())
+    }
+
+    /// The locks whose files name `id`: for a record that cannot say it itself.
+    pub(super) fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>> {
+        let mut locks = Vec::new();
+        for lock in rebuild::all_locks(self.top)? {
+            if self.queue_mut(&lock)?.lines.iter().any(|l| l.entry.id == *id) {
+                locks.push(lock);
+            }
+        }
+        Ok(locks)
+    }
+}
