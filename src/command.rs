@@ -17,7 +17,7 @@ use crate::signals::{Came, Signals};
 use crate::store::{self, Store, StoreError, Wake};
 
 /// How long a command may run before its record is watched: short ones are spared the watch.
-const UNWATCHED: Duration = Duration::from_secs(1);
+const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 

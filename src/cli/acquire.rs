@@ -7,7 +7,7 @@ use super::failure::{Failure, code};
 use super::progress::Line;
 use super::run::not_acquired;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
-use super::terminal::{complain, say};
+use super::terminal::{self, complain};
 use super::{Answer, Exec};
 use crate::deployment::{Id, State, Stored};
 use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
@@ -125,7 +125,7 @@ fn report(store: &FilesStore, grant: Grant) -> Answer {
     let Grant { deployment, lease, .. } = grant;
     let told = release::promise(store, &deployment.id)
         .map_err(Failure::from)
-        .and_then(|()| say(&format!("{}\n", deployment.id)).map_err(Failure::from));
+        .and_then(|()| terminal::promise(&format!("{}\n", deployment.id)).map_err(Failure::from));
     if let Err(failure) = told {
         if release::give_back(store, &deployment, "failed").is_err() {
             complain("warning: the locks go with the end of this process");

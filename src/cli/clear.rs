@@ -98,8 +98,7 @@ impl Clear {
             (Some(_), None) => false,
             (Some(limit), Some(d)) => found.now.wall.duration_since(d.since).is_ok_and(|age| age > limit),
         };
-        chosen
-            .retain(|s| self.filter.fits(&s.stored) && old_enough(s) && (!self.stale || s.stale().is_some()));
+        chosen.retain(|s| self.filter.fits(s) && old_enough(s) && (!self.stale || s.stale().is_some()));
         Ok(Ok(chosen))
     }
 

@@ -54,14 +54,15 @@ impl Filter {
         })
     }
 
-    /// Whether it fits. One that cannot be read fits only where nothing is asked of its content.
-    pub fn fits(&self, stored: &Stored) -> bool {
-        let Some(d) = stored.deployment() else {
-            return !self.any();
+    /// Whether it fits. One that cannot be read fits only where nothing is asked of its content but its locks.
+    pub fn fits(&self, shown: &Shown) -> bool {
+        let queued = self.lock.is_none() || shown.queued_at.iter().any(|lock| self.is_lock(lock));
+        let Some(d) = shown.stored.deployment() else {
+            return queued && !Filter { lock: None, ..self.clone() }.any();
         };
         let same =
             |wanted: &Option<String>, have: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == have);
-        let at_lock = d.locks.iter().any(|r| self.is_lock(&r.lock));
+        let at_lock = queued || d.locks.iter().any(|r| self.is_lock(&r.lock));
         // A deployment touches the containers it names and those it locks.
         let touches = |c: &String| {
             d.containers.contains(c)
@@ -70,16 +71,14 @@ impl Filter {
         same(&self.env, d.environment.as_deref())
             && same(&self.app, d.application.as_deref())
             && self.container.as_ref().is_none_or(touches)
-            && (self.lock.is_none() || at_lock)
+            && at_lock
             && same(&self.owner, Some(&d.owner))
     }
 
     /// Leaves in the survey only what fits.
     pub fn apply(&self, survey: &mut Survey, state: Option<StateName>, stale: bool) {
         let fits = |s: &Shown| {
-            self.fits(&s.stored)
-                && state.is_none_or(|wanted| wanted.is(&s.stored))
-                && (!stale || s.stale().is_some())
+            self.fits(s) && state.is_none_or(|wanted| wanted.is(&s.stored)) && (!stale || s.stale().is_some())
         };
         survey.deployments.retain(fits);
         let kept: Vec<_> = survey.deployments.iter().map(|s| s.stored.id().clone()).collect();

@@ -34,7 +34,7 @@ impl Exec for Release {
                 }
                 Released::NotThere => {
                     complain(&format!(
-                        "there is no deployment {id}: released, cleared or expired and taken before; nothing was changed"
+                        "there is no deployment {id}: released, cleared or expired and taken before; nothing was changed for it"
                     ));
                     code::NOT_THERE
                 }

@@ -19,14 +19,25 @@ pub enum When {
     Never,
 }
 
-/// Writes to stdout.
+/// Writes to stdout. That nobody reads any more is no failure.
 ///
 /// # Errors
-/// A closed pipe among others.
+/// When it cannot be written.
 pub fn say(text: &str) -> io::Result<()> {
+    match promise(text) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes to stdout what somebody has to have got.
+///
+/// # Errors
+/// When it cannot be written, a closed pipe included.
+pub fn promise(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|e| io::Error::new(e.kind(), format!("cannot write to standard output: {e}")))
 }
 
 /// Writes an error or a message to stderr, with the program's name before it.

@@ -305,7 +305,7 @@ fn granted_now(d: &mut Deployment, txn: &mut dyn Txn) {
     d.expires = d.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
 }
 
-/// Enters it; the paused record of one that is resumed goes when the new one stands.
+/// Enters it; the paused record of one that is resumed goes when the new one holds.
 fn enter(
     txn: &mut dyn Txn,
     d: &Deployment,
@@ -314,7 +314,8 @@ fn enter(
     draft: &Draft,
 ) -> Result<Box<dyn Lease>> {
     let lease = txn.enter(d, state, covered)?;
-    if draft.resume.is_some() {
+    // One that waits may be killed: then it is paused as before.
+    if draft.resume.is_some() && state == State::Attached {
         txn.remove_paused(&d.id)?;
     }
     Ok(lease)

@@ -19,6 +19,8 @@ pub struct Shown {
     pub position: Option<usize>,
     /// Who is in its way.
     pub waiting_for: Vec<Id>,
+    /// At which locks it stands.
+    pub queued_at: Vec<LockName>,
 }
 
 impl Shown {
@@ -71,16 +73,20 @@ fn look(txn: &mut dyn Txn) -> Result<Survey> {
         deployments.push(show(txn, stored)?);
     }
     deployments.sort_by_key(|s| s.stored.deployment().map_or(u64::MAX, |d| d.arrival));
-    let mut names: Vec<LockName> = deployments.iter().flat_map(queued_at).collect();
+    let mut names: Vec<LockName> = deployments.iter().flat_map(|s: &Shown| s.queued_at.clone()).collect();
     names.sort();
     names.dedup();
     let locks = names.into_iter().map(|lock| show_lock(txn, lock)).collect::<Result<_>>()?;
     Ok(Survey { now: txn.now(), deployments, locks })
 }
 
-fn queued_at(shown: &Shown) -> Vec<LockName> {
-    let queued = shown.stored.deployment().filter(|_| shown.stored.state() != State::Paused);
-    queued.map(super::hand_off::names).unwrap_or_default()
+/// What its record says, or where there is no reading it, what the queues say.
+fn queued_at(txn: &mut dyn Txn, stored: &Stored) -> Result<Vec<LockName>> {
+    match stored {
+        Stored::Readable(State::Paused, _) => Ok(Vec::new()),
+        Stored::Readable(_, d) => Ok(super::hand_off::names(d)),
+        Stored::Unreadable(u) => txn.locks_naming(&u.id),
+    }
 }
 
 fn show(txn: &mut dyn Txn, stored: Stored) -> Result<Shown> {
@@ -98,7 +104,8 @@ fn show(txn: &mut dyn Txn, stored: Stored) -> Result<Shown> {
             }
         }
     }
-    Ok(Shown { stored, verdict, position, waiting_for })
+    let queued_at = queued_at(txn, &stored)?;
+    Ok(Shown { stored, verdict, position, waiting_for, queued_at })
 }
 
 fn blocks(txn: &mut dyn Txn, d: &Deployment, id: Option<&Id>) -> Result<Vec<Block>> {

@@ -136,11 +136,12 @@ impl Waiter<'_, '_> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
             let id = waiting.deployment.id.clone();
-            if let Some(done) = settled(txn, &id)? {
+            let resumed = draft.resume.is_some();
+            if let Some(done) = settled(txn, &id, resumed)? {
                 return Ok(done);
             }
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id)? {
+            if let Some(done) = settled(txn, &id, resumed)? {
                 return Ok(done);
             }
             if give_up {
@@ -150,19 +151,24 @@ impl Waiter<'_, '_> {
                 withdraw(txn, waiting, draft)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            Ok(settled(txn, &id)?.unwrap_or(Found::StillWaiting))
+            Ok(settled(txn, &id, resumed)?.unwrap_or(Found::StillWaiting))
         })
     }
 }
 
 /// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
-fn settled(txn: &mut dyn Txn, id: &Id) -> Result<Option<Found>> {
+fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
+            if resumed {
+                txn.remove_paused(id)?;
+            }
             let took = d.since.duration_since(d.requested).ok();
             events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
             Ok(Some(Found::Granted(d)))
         }
+        // Its place is gone, and only what it was before is left.
+        Some(stored) if stored.state() == State::Paused => Ok(Some(Found::Gone)),
         Some(_) => Ok(None),
         None => Ok(Some(Found::Gone)),
     }
@@ -176,7 +182,9 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Confl
     let in_the_way = in_the_way(txn, &blocks)?;
     let mut paused = None;
     if draft.resume.is_some() {
-        txn.settle_down(d, State::Paused)?;
+        let again = Deployment { since: txn.now().wall, ..d.clone() };
+        txn.settle_down(&again, State::Paused)?;
+        events::log(txn, What::Paused, &again, Aside::default());
         paused = Some(d.id.clone());
     } else {
         txn.remove(&d.id)?;

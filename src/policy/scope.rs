@@ -89,7 +89,12 @@ impl<'a> Scope<'a> {
             let (environment, hint) = (self.name.to_owned(), Hint::all(here));
             return PolicyError::ContainerOutside { container: name, environment, path, hint };
         }
-        let hint = Hint::among(&name, here);
+        // The closest of this environment's, else the closest of all, else what there is here.
+        let everywhere = self.topology.containers.keys().map(String::as_str);
+        let hint = match (Hint::among(&name, here), Hint::among(&name, everywhere)) {
+            (Hint::Declared(_), close @ Hint::Closest(_)) => close,
+            (hint, _) => hint,
+        };
         PolicyError::Undeclared { kind: "container", name, path, hint }
     }
 

@@ -223,6 +223,11 @@ impl Txn for MemoryTxn<'_> {
         Ok(())
     }
 
+    fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>> {
+        let queues = self.content.queues.iter();
+        Ok(queues.filter(|(_, q)| q.iter().any(|e| e.id == *id)).map(|(lock, _)| lock.clone()).collect())
+    }
+
     fn make_durable(&mut self, _id: &Id) -> Result<()> {
         Ok(())
     }

@@ -162,6 +162,11 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be written.
     fn amend(&mut self, deployment: &Deployment) -> Result<()>;
+    /// The locks at whose queues `id` stands: for a record that cannot say it itself.
+    ///
+    /// # Errors
+    /// When the queues cannot be looked at.
+    fn locks_naming(&mut self, id: &Id) -> Result<Vec<crate::model::LockName>>;
     /// Makes what the record of `id` says survive a power failure.
     ///
     /// # Errors

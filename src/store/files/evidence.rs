@@ -14,7 +14,7 @@ use crate::store::Result;
 
 impl Files<'_> {
     /// The lock on a record, the name it has in this state being the one that counts.
-    fn record_locked(&mut self, state: State, stem: &Stem) -> Result<bool> {
+    pub(super) fn record_locked(&mut self, state: State, stem: &Stem) -> Result<bool> {
         let name = Files::file_name(stem, state);
         match self.top.open_file(Folder::Deployments(state), &name, false) {
             Ok(Some(opened)) => is_locked(&opened),

@@ -86,7 +86,7 @@ impl Files<'_> {
     }
 
     /// The locks whose files name `id`: for a record that cannot say it itself.
-    pub(super) fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>> {
+    pub(super) fn locks_with_lines_of(&mut self, id: &Id) -> Result<Vec<LockName>> {
         let mut locks = Vec::new();
         for lock in rebuild::all_locks(self.top)? {
             if self.queue_mut(&lock)?.lines.iter().any(|l| l.entry.id == *id) {

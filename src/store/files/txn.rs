@@ -1,6 +1,6 @@
 //! A decision in the files store: the view of it, and its steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 
 use super::evidence::is_locked;
@@ -346,12 +346,17 @@ impl Txn for Files<'_> {
     }
 
     fn all(&mut self) -> Result<Vec<Stored>> {
-        let mut all = Vec::new();
+        let mut all: Vec<Stored> = Vec::new();
+        let mut seen = HashSet::new();
         for state in State::ALL {
             for name in self.top.names(Folder::Deployments(state))? {
                 // Names that are no ids are not ours: a network file system puts its own there.
                 let Some(stem) = Stem::parse(&name) else { continue };
-                all.extend(self.load(state, &name, &stem)?);
+                // A paused one that is being resumed has a second record, which says where it stands.
+                if state != State::Paused || !seen.contains(&stem.id) {
+                    all.extend(self.load(state, &name, &stem)?);
+                }
+                seen.insert(stem.id);
             }
         }
         Ok(all)
@@ -439,9 +444,10 @@ impl Txn for Files<'_> {
                 continue;
             };
             // Asked before the record goes: afterwards nobody knows.
+            let alive = state == State::Waiting && self.record_locked(state, &stem)?;
             let locks = match stored.deployment() {
                 Some(d) => d.locks.iter().map(|r| r.lock.clone()).collect(),
-                None => self.locks_naming(id)?,
+                None => self.locks_with_lines_of(id)?,
             };
             let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
@@ -449,8 +455,11 @@ impl Txn for Files<'_> {
             for lock in &locks {
                 let _ = self.strike(lock, id);
             }
-            // A paused record beside it is what a crash in the middle of a resume left, and stays.
             if unlinked {
+                // A resumed one that waits is still paused beside that, and is again if it was killed.
+                if alive {
+                    self.remove_paused(id)?;
+                }
                 return Ok(Some(stored));
             }
         }
@@ -459,8 +468,10 @@ impl Txn for Files<'_> {
 
     fn remove_paused(&mut self, id: &Id) -> Result<()> {
         let paused = Folder::Deployments(State::Paused);
-        self.top.remove(paused, id.as_str())?;
-        self.top.sync_folder(paused)
+        if self.top.remove(paused, id.as_str())? {
+            self.top.sync_folder(paused)?;
+        }
+        Ok(())
     }
 
     fn amend(&mut self, d: &Deployment) -> Result<()> {
@@ -470,6 +481,10 @@ impl Txn for Files<'_> {
         self.top.write(&opened, record::head(d).as_bytes(), 0)?;
         self.standings.remove(&d.id);
         Ok(())
+    }
+
+    fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>> {
+        self.locks_with_lines_of(id)
     }
 
     fn make_durable(&mut self, id: &Id) -> Result<()> {

@@ -341,3 +341,63 @@ fn a_version_that_an_outer_caller_set_does_not_reach_the_command() {
     let said = done(command.env("DEPLOYLOCK_VERSION", "7").env("DEPLOYLOCK_APP", "old"));
     assert_eq!(variables(&said).keys().collect::<Vec<_>>(), ["ID", "LOCKS", "TOKEN"]);
 }
+
+/// An environment that allows one deployment, held; the id of a second one, which is paused.
+fn paused_behind_a_holder() -> (Scene, String, String) {
+    let scene =
+        Scene::with_topology("[environments.e]\ncontainers = ['c']\nallow_concurrent_deployments = false\n");
+    let held = scene.ok(&["acquire", "-e", "e"]);
+    assert_eq!(scene.run(&["acquire", "-e", "e"]).code, 75);
+    let paused = scene.in_state("paused").remove(0)["id"].as_str().unwrap().to_owned();
+    (scene, held, paused)
+}
+
+#[test]
+fn one_that_is_killed_while_it_is_resumed_is_paused_as_before() {
+    let (scene, held, paused) = paused_behind_a_holder();
+    let mut resumer = scene.start(&["acquire", "--resume", &paused, "--wait"]);
+    let waiting = scene.until("waiting", 1).remove(0);
+    assert_eq!(waiting["id"], paused.as_str());
+    assert!(scene.in_state("paused").is_empty(), "it stands in one place only");
+    resumer.signal("KILL");
+    eventually("it is gone", || !resumer.is_running());
+    scene.ok(&["clear", "--stale"]);
+    assert_eq!(scene.in_state("paused").len(), 1);
+    scene.ok(&["release", &held]);
+    assert_eq!(scene.ok(&["acquire", "--resume", &paused, "-n"]), paused);
+    assert!(scene.in_state("paused").is_empty());
+}
+
+#[test]
+fn one_that_is_cancelled_while_it_is_resumed_is_gone() {
+    let (scene, _, paused) = paused_behind_a_holder();
+    let resumer = scene.start(&["acquire", "--resume", &paused, "--wait"]);
+    scene.until("waiting", 1);
+    scene.ok(&["cancel", &paused]);
+    assert_eq!(resumer.end().code, 75);
+    assert!(scene.in_state("paused").is_empty());
+}
+
+#[test]
+fn one_whose_resumed_wait_ran_out_is_paused_since_then() {
+    let (scene, _, paused) = paused_behind_a_holder();
+    let before = scene.in_state("paused").remove(0);
+    assert_eq!(scene.run(&["acquire", "--resume", &paused, "-w", "1100ms"]).code, 75);
+    let after = scene.in_state("paused").remove(0);
+    assert_eq!(after["id"], paused.as_str());
+    assert!(after["since"].as_str() > before["since"].as_str(), "{before} {after}");
+    let history = scene.ok(&["history", &paused]);
+    assert_eq!(history.matches(" paused ").count(), 2, "{history}");
+}
+
+#[test]
+fn the_lock_that_an_unreadable_record_blocks_is_shown() {
+    let scene = Scene::new();
+    let id = scene.ok(&["acquire", "-l", "bad"]);
+    std::fs::write(scene.path("locks/deployments/detached").join(&id), "garbage").unwrap();
+    let list = scene.list();
+    assert_eq!(list["locks"][0]["lock"], "name:bad");
+    assert_eq!(list["locks"][0]["holders"][0]["id"], id.as_str());
+    let shown = scene.ok(&["list", "--lock", "name:bad"]);
+    assert!(shown.contains("name:bad") && shown.contains(&id) && shown.contains("unreadable"), "{shown}");
+}
