@@ -99,53 +99,33 @@ pub fn rfc3339(time: SystemTime) -> String {
 
 /// Adds a line. A history that cannot be written stops no deployment.
 pub fn log(txn: &mut dyn Txn, what: What, d: &Deployment, aside: Aside<'_>) {
+    write(txn, what, d.id.as_str(), Some(d), aside);
+}
+
+/// [`log`] for one whose record may be unreadable.
+pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'_>) {
+    write(txn, what, stored.id().as_str(), stored.deployment(), aside);
+}
+
+fn write(txn: &mut dyn Txn, what: What, id: &str, d: Option<&Deployment>, aside: Aside<'_>) {
     let line = Line {
         time: rfc3339(txn.now().wall),
         event: what.as_str(),
-        id: d.id.as_str(),
-        environment: d.environment.as_deref(),
-        application: d.application.as_deref(),
-        version: d.version.as_deref(),
-        operation: Some(d.operation.as_str()),
-        locks: d.locks.iter().map(|r| r.lock.to_string()).collect(),
-        owner: Some(&d.owner),
-        reason: d.reason.as_deref(),
-        token: d.token,
+        id,
+        environment: d.and_then(|d| d.environment.as_deref()),
+        application: d.and_then(|d| d.application.as_deref()),
+        version: d.and_then(|d| d.version.as_deref()),
+        operation: d.map(|d| d.operation.as_str()),
+        locks: d.map_or_else(Vec::new, |d| d.locks.iter().map(|r| r.lock.to_string()).collect()),
+        owner: d.map(|d| d.owner.as_str()),
+        reason: d.and_then(|d| d.reason.as_deref()),
+        token: d.and_then(|d| d.token),
         outcome: aside.outcome,
         why: aside.why,
         by: aside.by,
         milliseconds: aside.took.map(|t| t.as_millis() as u64),
     };
-    write(txn, &line);
-}
-
-/// [`log`] for one whose record may be unreadable.
-pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'_>) {
-    if let Some(d) = stored.deployment() {
-        return log(txn, what, d, aside);
-    }
-    let line = Line {
-        time: rfc3339(txn.now().wall),
-        event: what.as_str(),
-        id: stored.id().as_str(),
-        environment: None,
-        application: None,
-        version: None,
-        operation: None,
-        locks: Vec::new(),
-        owner: None,
-        reason: None,
-        token: None,
-        outcome: aside.outcome,
-        why: aside.why,
-        by: aside.by,
-        milliseconds: None,
-    };
-    write(txn, &line);
-}
-
-fn write(txn: &mut dyn Txn, line: &Line<'_>) {
-    if let Ok(text) = serde_json::to_string(line) {
+    if let Ok(text) = serde_json::to_string(&line) {
         let _ = txn.log(&text);
     }
 }
