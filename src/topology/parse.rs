@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::check::{Needs, References};
 use super::error::{Source, TopologyError};
+use super::freeze;
 use super::read::{ALLOW, Entry, LIMIT, Name, Table};
 use super::{
     Application, Backend, Container, DeployedApplication, Engine, Environment, Group, Listed, NamedLock,
@@ -29,6 +30,7 @@ pub(super) const ENVIRONMENT: &[&str] = &[
     "on_crash",
     "on_failure",
     "engine",
+    "freeze",
 ];
 pub(super) const CONTAINER: &[&str] = &[ALLOW, LIMIT, "part_of"];
 pub(super) const GROUP: &[&str] = &["containers", ALLOW, LIMIT];
@@ -136,6 +138,7 @@ fn environment<'a>(
         on_crash: table.keep("on_crash")?,
         on_failure: table.keep("on_failure")?,
         engine: reference(&table, "engine", "the name of an engine", Needs::Engine, used)?,
+        freeze: freeze::windows(source, &table)?,
     })
 }
 
