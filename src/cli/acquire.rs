@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::freeze::{gate, overriding};
 use super::progress::Line;
 use super::run::not_acquired;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
@@ -49,7 +50,8 @@ impl Exec for Acquire {
                 // What is paused is waited for by its id.
                 let target =
                     self.resume.as_ref().map_or_else(|| self.target.words(), |id| vec![id.to_string()]);
-                let commands = context.commands(target);
+                let mut commands = context.commands(target);
+                commands.overriding = self.overriding();
                 Ok(not_acquired(other, &commands, self.wait.code(), &signals))
             }
         }
@@ -63,7 +65,8 @@ impl Acquire {
     ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
-            let draft = self.resumed(&store, id)?;
+            let mut draft = self.resumed(&store, id)?;
+            draft.gate = gate(context, &draft, self.record.override_freeze.as_deref())?;
             // Blocked again, it stays paused, unless it was said to wait.
             let patience = self.wait.patience().unwrap_or(Patience::None);
             return Ok((store, draft, patience, context.retry()));
@@ -72,8 +75,18 @@ impl Acquire {
         let store = context.store()?;
         let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
         draft.owner_process = self.owner()?;
+        draft.gate = gate(context, &draft, self.record.override_freeze.as_deref())?;
         let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, true));
         Ok((store, draft, patience, plan.retry_interval))
+    }
+
+    /// This command again, with an override.
+    fn overriding(&self) -> Vec<String> {
+        let target = match &self.resume {
+            Some(id) => vec![format!("--resume={id}")],
+            None => self.target.words(),
+        };
+        overriding("acquire", target, &self.record)
     }
 
     fn owner(&self) -> Result<Option<crate::deployment::Process>, Failure> {
@@ -116,6 +129,7 @@ impl Acquire {
             on_failure: d.on_failure,
             command: false,
             resume: Some(id.clone()),
+            gate: None,
         })
     }
 }

@@ -8,6 +8,7 @@ mod completions;
 mod context;
 mod failure;
 mod filter;
+mod freeze;
 mod history;
 mod init;
 mod list;

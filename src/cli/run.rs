@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::freeze::{gate, overriding};
 use super::progress::Line;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::complain;
@@ -17,7 +18,7 @@ use crate::deployment::Deployment;
 use crate::model::Keep;
 use crate::ops::acquire::{Grant, Outcome, acquire};
 use crate::ops::release;
-use crate::output::message;
+use crate::output::{freeze, message};
 use crate::process;
 use crate::signals::Signals;
 use crate::store::files::FilesStore;
@@ -43,6 +44,7 @@ impl Exec for Run {
         let store = context.store()?;
         let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
         draft.command = true;
+        draft.gate = gate(context, &draft, self.record.override_freeze.as_deref())?;
         let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, false));
         let mut line = Line::new(&context.global);
         let outcome = acquire(&store, &draft, patience, plan.retry_interval, &mut line, &mut signals)?;
@@ -53,7 +55,8 @@ impl Exec for Run {
             }
             other => {
                 line.clear();
-                let commands = context.commands(self.target.words());
+                let mut commands = context.commands(self.target.words());
+                commands.overriding = self.overriding();
                 Ok(not_acquired(other, &commands, self.wait.code(), &signals))
             }
         }
@@ -61,6 +64,14 @@ impl Exec for Run {
 }
 
 impl Run {
+    /// This command again, with an override.
+    fn overriding(&self) -> Vec<String> {
+        let mut words = overriding("run", self.target.words(), &self.record);
+        words.push("--".to_owned());
+        words.extend(self.command.iter().map(|word| word.to_string_lossy().into_owned()));
+        words
+    }
+
     fn under_locks(
         &self,
         context: &Context,
@@ -190,6 +201,10 @@ pub fn not_acquired(outcome: Outcome, commands: &message::Commands, code: u8, si
     match outcome {
         Outcome::Conflict(conflict) => {
             complain(&message::conflict(&conflict, commands, clock::now().wall));
+            code
+        }
+        Outcome::Frozen(stop) => {
+            complain(&freeze::stopped(&stop, commands, clock::now().wall));
             code
         }
         Outcome::Refused(refusal) => {

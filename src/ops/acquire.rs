@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
-use super::hand_off;
 use super::waiter::{Waiter, Waiting, arm};
 use super::{InTheWay, Interrupt, Progress, Queueing, Result};
+use super::{freeze, hand_off};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
+use crate::freeze::{Gate, Stop};
 use crate::model::{Keep, Kind, LockRequest, Operation};
-use crate::process;
 use crate::store::{self, Lease, Sleeper, Store, Txn};
+use crate::{clock, process};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +48,8 @@ pub struct Draft {
     pub command: bool,
     /// A paused deployment that is tried again under its own id.
     pub resume: Option<Id>,
+    /// The freeze windows of the environment, where it has any.
+    pub gate: Option<Gate>,
 }
 
 /// What a conflict does (INTERFACE.md, "What a conflict does").
@@ -107,15 +110,44 @@ pub enum Outcome {
     Cancelled(Id),
     /// A signal ended the wait.
     Interrupted(i32),
+    /// A freeze window is open.
+    Frozen(Box<Stop>),
     /// `--resume`: there is no paused deployment of this id.
     NotPaused(Id),
 }
 
-/// Takes the locks of `draft`.
+/// Takes the locks of `draft`. Who waits when a freeze begins leaves the queue, and asks anew when it is over.
 ///
 /// # Errors
 /// When the store fails; then nothing is held and nothing waits.
 pub fn acquire(
+    store: &dyn Store,
+    draft: &Draft,
+    patience: Patience,
+    retry: Duration,
+    progress: &mut dyn Progress,
+    interrupt: &mut dyn Interrupt,
+) -> Result<Outcome> {
+    if draft.gate.is_none() {
+        return attempt(store, draft, patience, retry, progress, interrupt);
+    }
+    let began = clock::since_boot();
+    let mut outcome = attempt(store, draft, patience, retry, progress, interrupt)?;
+    while let Outcome::Frozen(stop) = &outcome {
+        if !freeze::outlasts(patience, began, stop, clock::now()) {
+            return Ok(outcome);
+        }
+        if let Some(signal) = freeze::sit_out(store, stop, retry, began, progress, interrupt)? {
+            return Ok(Outcome::Interrupted(signal));
+        }
+        let left = freeze::left(patience, began, clock::since_boot());
+        let next = attempt(store, draft, left, retry, progress, interrupt)?;
+        outcome = freeze::waited_since(next, began);
+    }
+    Ok(outcome)
+}
+
+fn attempt(
     store: &dyn Store,
     draft: &Draft,
     patience: Patience,
@@ -159,6 +191,9 @@ fn first_try<'s>(
         Some(parent) => ancestors_of(txn, parent)?,
         None => Vec::new(),
     };
+    if let Some(stop) = freeze::stop(draft, &ancestors, txn.now()) {
+        return Ok(First::Done(Outcome::Frozen(stop)));
+    }
     let who = Who { id: None, ancestors: &ancestors, thorough: false };
     let found = hand_off::assess(txn, who, &draft.locks)?;
     if let Some(refusal) = hopeless(txn, who, &draft.locks, &found)? {
@@ -168,7 +203,9 @@ fn first_try<'s>(
         let mut deployment = build(txn, draft, ancestors)?;
         granted_now(&mut deployment, txn);
         let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
-        events::log(txn, What::Acquired, &deployment, Aside::default());
+        let passed = freeze::passed(draft, &deployment.ancestors, txn.now());
+        let aside = Aside { overridden: passed.as_deref(), ..Aside::default() };
+        events::log(txn, What::Acquired, &deployment, aside);
         return Ok(First::Done(Outcome::Granted(Box::new(Grant {
             deployment,
             lease,
@@ -186,11 +223,13 @@ fn first_try<'s>(
     events::log(txn, What::Waited, &deployment, Aside::default());
     let began = txn.now().boot;
     let until = bound.map(|d| began.saturating_add(d));
+    let opening = freeze::opening(draft, &deployment.ancestors, txn.now());
     let mut waiting = Waiting {
         lease,
         deployment,
         began,
         until,
+        opening,
         queueing: Queueing { id: None, blocks: found.blocks, first: None, place: 0, waited: Duration::ZERO },
     };
     // Whether it could ever end was asked above, under the same guard.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::acquire::{Conflict, ancestors_of, in_the_way, waiters_ahead};
-use super::{Interrupt, Progress, Queueing, Result};
+use super::acquire::{Conflict, Patience, ancestors_of, in_the_way, waiters_ahead};
+use super::{Interrupt, Progress, Queueing, Result, freeze};
 use crate::clock;
 use crate::deployment::{Id, Stored};
 use crate::engine::{self, Who};
+use crate::freeze::{Gate, Stop};
 use crate::model::LockRequest;
 use crate::store::{self, Sleeper, Store, Txn, Wake};
 
@@ -15,8 +16,8 @@ use crate::store::{self, Sleeper, Store, Txn, Wake};
 pub enum For<'a> {
     /// That this deployment holds its locks or is gone.
     Deployment(&'a Id),
-    /// That these locks could be had.
-    Locks(&'a [LockRequest]),
+    /// That these locks could be had, and that no freeze window is open.
+    Locks(&'a [LockRequest], Option<&'a Gate>),
 }
 
 /// How a wait ended.
@@ -31,6 +32,8 @@ pub enum Waited {
     NotThere,
     /// The time ran out.
     Conflict(Conflict),
+    /// A freeze that does not end in time.
+    Frozen(Box<Stop>),
     /// A signal.
     Interrupted(i32),
 }
@@ -58,7 +61,21 @@ pub fn wait(
     let mut sleeper = store.sleeper(retry)?;
     let mut told: Option<Duration> = None;
     let mut seen: Option<Box<Queueing>> = None;
+    let gate = gate_of(store, what, parent)?;
+    let patience = bound.map_or(Patience::Forever, Patience::AtMost);
     loop {
+        let now = clock::now();
+        if let Some(stop) = gate.and_then(|gate| gate.stop(now.wall)) {
+            if !freeze::outlasts(patience, began, &stop, now) {
+                return Ok(Waited::Frozen(Box::new(stop)));
+            }
+            if let Some(signal) = freeze::sit_out(store, &stop, retry, began, progress, interrupt)? {
+                return Ok(Waited::Interrupted(signal));
+            }
+            continue;
+        }
+        let opening = gate.and_then(|gate| gate.next(now.wall));
+        let opening = opening.map(|seen| freeze::by_boot(seen.from.timestamp().into(), now));
         let known = seen.is_some();
         let look = store::look(store, |txn| look(txn, what, parent, sleeper.as_mut(), known))?;
         let queueing = match look {
@@ -79,13 +96,13 @@ pub fn wait(
         loop {
             let next = progress.every().zip(told).map(|(every, at)| at + every);
             let interrupts: Vec<_> = interrupt.fd().into_iter().collect();
-            let wake = sleeper.sleep([until, next].into_iter().flatten().min(), &interrupts)?;
+            let wake = sleeper.sleep([until, opening, next].into_iter().flatten().min(), &interrupts)?;
             let now = clock::since_boot();
             if wake == Wake::Interrupt {
                 if let Some(signal) = interrupt.take() {
                     return Ok(Waited::Interrupted(signal));
                 }
-            } else if wake == Wake::Look || until.is_some_and(|at| now >= at) {
+            } else if wake == Wake::Look || [until, opening].into_iter().flatten().any(|at| now >= at) {
                 break;
             } else {
                 queueing.waited = now.saturating_sub(began);
@@ -97,10 +114,22 @@ pub fn wait(
     }
 }
 
+/// The windows that count: none inside a deployment that holds, which it is part of.
+fn gate_of<'a>(store: &dyn Store, what: For<'a>, parent: Option<&Id>) -> Result<Option<&'a Gate>> {
+    let For::Locks(_, Some(gate)) = what else {
+        return Ok(None);
+    };
+    let Some(parent) = parent else {
+        return Ok(Some(gate));
+    };
+    let ancestors = store::look(store, |txn| ancestors_of(txn, parent))?.unwrap_or_default();
+    Ok(ancestors.is_empty().then_some(gate))
+}
+
 fn nothing_there(what: For<'_>) -> Waited {
     match what {
         For::Deployment(_) => Waited::NotThere,
-        For::Locks(_) => Waited::Done,
+        For::Locks(..) => Waited::Done,
     }
 }
 
@@ -113,7 +142,7 @@ fn look(
 ) -> Result<Look> {
     match what {
         For::Deployment(id) => look_at_one(txn, id, sleeper, known),
-        For::Locks(locks) => look_at_locks(txn, locks, parent, sleeper),
+        For::Locks(locks, _) => look_at_locks(txn, locks, parent, sleeper),
     }
 }
 

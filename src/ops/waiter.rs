@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::acquire::{Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead};
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
-use super::{Interrupt, Progress, Queueing, Result};
+use super::{Interrupt, Progress, Queueing, Result, freeze};
 use crate::clock;
 use crate::deployment::{Deployment, Id, State, Stored};
 use crate::engine::{self, Refusal, Who};
+use crate::freeze::Stop;
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
 /// Its place in the queues.
@@ -17,6 +18,8 @@ pub(super) struct Waiting {
     pub(super) deployment: Deployment,
     pub(super) began: Duration,
     pub(super) until: Option<Duration>,
+    /// When the next freeze window opens, by the boot clock.
+    pub(super) opening: Option<Duration>,
     pub(super) queueing: Queueing,
 }
 
@@ -75,6 +78,7 @@ enum Found {
     StillWaiting,
     Gone,
     GaveUp(Conflict),
+    Frozen(Box<Stop>),
     Hopeless(Refusal),
 }
 
@@ -83,12 +87,13 @@ impl Waiter<'_, '_> {
         let mut told = self.tell();
         loop {
             let next = self.progress.every().map(|every| told + every);
-            let until = [self.waiting.until, next].into_iter().flatten().min();
+            let until = [self.waiting.until, self.waiting.opening, next].into_iter().flatten().min();
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
             let wake = self.sleeper.sleep(until, &interrupts)?;
-            let out_of_time = self.waiting.until.is_some_and(|at| clock::since_boot() >= at);
+            let passed = |at: Option<Duration>| at.is_some_and(|at| clock::since_boot() >= at);
+            let (out_of_time, opening) = (passed(self.waiting.until), passed(self.waiting.opening));
             let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
-            if wake == Wake::Time && !out_of_time {
+            if wake == Wake::Time && !out_of_time && !opening {
                 told = self.tell();
                 continue;
             }
@@ -102,6 +107,9 @@ impl Waiter<'_, '_> {
                 Found::Granted(d) => {
                     super::release::give_back(self.store, &d, "aborted")?;
                     return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
+                }
+                Found::Frozen(stop) => {
+                    return Ok(signal.map_or(Outcome::Frozen(stop), Outcome::Interrupted));
                 }
                 Found::Gone => return Ok(Outcome::Cancelled(self.waiting.deployment.id)),
                 Found::Hopeless(refusal) => return Ok(Outcome::Refused(refusal)),
@@ -136,35 +144,53 @@ impl Waiter<'_, '_> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
             let id = waiting.deployment.id.clone();
-            let resumed = draft.resume.is_some();
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &id, draft)? {
                 return Ok(done);
             }
+            let ancestors = &waiting.deployment.ancestors;
+            if let Some(stop) = freeze::stop(draft, ancestors, txn.now()) {
+                withdraw(txn, waiting, draft, Some(FROZEN))?;
+                return Ok(Found::Frozen(stop));
+            }
+            waiting.opening = freeze::opening(draft, ancestors, txn.now());
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &id, draft)? {
                 return Ok(done);
             }
             if give_up {
-                return withdraw(txn, waiting, draft).map(Found::GaveUp);
+                return withdraw(txn, waiting, draft, None).map(Found::GaveUp);
             }
             if let Some(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
-                withdraw(txn, waiting, draft)?;
+                withdraw(txn, waiting, draft, None)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            Ok(settled(txn, &id, resumed)?.unwrap_or(Found::StillWaiting))
+            Ok(settled(txn, &id, draft)?.unwrap_or(Found::StillWaiting))
         })
     }
 }
 
-/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
-fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
+/// Why one that waited is out of the queue again, for the history.
+const FROZEN: &str = "a freeze began";
+
+/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it; in a freeze
+/// that has begun since it asked, it is given back.
+fn settled(txn: &mut dyn Txn, id: &Id, draft: &Draft) -> Result<Option<Found>> {
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
-            if resumed {
+            if let Some(stop) = freeze::stop(draft, &d.ancestors, txn.now()) {
+                // The paused record of one that was resumed is still there, and counts again.
+                txn.remove(id)?;
+                events::log(txn, What::Released, &d, Aside { why: Some(FROZEN), ..Aside::default() });
+                hand_off::ended(txn, &Stored::Readable(state, d))?;
+                return Ok(Some(Found::Frozen(stop)));
+            }
+            if draft.resume.is_some() {
                 txn.remove_paused(id)?;
             }
             let took = d.since.duration_since(d.requested).ok();
-            events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
+            let passed = freeze::passed(draft, &d.ancestors, txn.now());
+            let aside = Aside { took, overridden: passed.as_deref(), ..Aside::default() };
+            events::log(txn, What::Acquired, &d, aside);
             Ok(Some(Found::Granted(d)))
         }
         // Its place is gone, and only what it was before is left.
@@ -175,7 +201,7 @@ fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
 }
 
 /// Gives the place up; a resumed one goes back to being paused.
-fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Conflict> {
+fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft, why: Option<&str>) -> Result<Conflict> {
     let d = &waiting.deployment;
     let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: false };
     let blocks = engine::assess(txn, who, &d.locks)?.blocks;
@@ -184,11 +210,11 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Confl
     if draft.resume.is_some() {
         let again = Deployment { since: txn.now().wall, ..d.clone() };
         txn.settle_down(&again, State::Paused)?;
-        events::log(txn, What::Paused, &again, Aside::default());
+        events::log(txn, What::Paused, &again, Aside { why, ..Aside::default() });
         paused = Some(d.id.clone());
     } else {
         txn.remove(&d.id)?;
-        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), ..Aside::default() });
+        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), why, ..Aside::default() });
     }
     hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);
