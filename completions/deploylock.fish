@@ -65,6 +65,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l reason -d 
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l shared -d 'Take the locks by name shared'
@@ -90,6 +91,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l reason
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner-pid -d 'Tie the locks to this process: when it ends, they are stale' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l resume -d 'Try a paused deployment again, keeping its id' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s q -l quiet -d 'Say only what went wrong'

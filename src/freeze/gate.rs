@@ -72,6 +72,13 @@ impl Stop {
 impl Gate {
     /// Whether the deployment must not start at this moment.
     #[must_use]
+    pub fn is_shut(&self, now: SystemTime) -> bool {
+        let now = moment(now);
+        self.against().any(|window| window.open_at(now).is_some())
+    }
+
+    /// [`Gate::is_shut`], and what there is to tell of it; its end may take a while to find.
+    #[must_use]
     pub fn stop(&self, now: SystemTime) -> Option<Stop> {
         let now = moment(now);
         let mut open = open(self.against(), now);

@@ -10,8 +10,8 @@ use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored}
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
 use crate::freeze::{Gate, Stop};
 use crate::model::{Keep, Kind, LockRequest, Operation};
+use crate::process;
 use crate::store::{self, Lease, Sleeper, Store, Txn};
-use crate::{clock, process};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,38 +128,32 @@ pub fn acquire(
     progress: &mut dyn Progress,
     interrupt: &mut dyn Interrupt,
 ) -> Result<Outcome> {
-    if draft.gate.is_none() {
-        return attempt(store, draft, patience, retry, progress, interrupt);
-    }
-    let began = clock::since_boot();
-    let mut outcome = attempt(store, draft, patience, retry, progress, interrupt)?;
-    while let Outcome::Frozen(stop) = &outcome {
-        if !freeze::outlasts(patience, began, stop, clock::now()) {
-            return Ok(outcome);
-        }
-        if let Some(signal) = freeze::sit_out(store, stop, retry, began, progress, interrupt)? {
-            return Ok(Outcome::Interrupted(signal));
-        }
-        let left = freeze::left(patience, began, clock::since_boot());
-        let next = attempt(store, draft, left, retry, progress, interrupt)?;
-        outcome = freeze::waited_since(next, began);
-    }
-    Ok(outcome)
+    freeze::between_windows(store, draft, patience, retry, progress, interrupt)
 }
 
-fn attempt(
+/// How one attempt ended.
+pub(super) enum Attempt {
+    /// With this outcome.
+    Over(Outcome),
+    /// A freeze window is open; nothing is held and nothing waits.
+    Frozen,
+}
+
+/// One attempt, which a freeze ends.
+pub(super) fn attempt(
     store: &dyn Store,
     draft: &Draft,
     patience: Patience,
     retry: Duration,
     progress: &mut dyn Progress,
     interrupt: &mut dyn Interrupt,
-) -> Result<Outcome> {
+) -> Result<Attempt> {
     let mut sleeper: Option<Box<dyn Sleeper + '_>> = None;
     let first =
         store::decide(store, |txn| first_try(store, txn, draft, patience, retry, progress, &mut sleeper))?;
     match (first, sleeper) {
-        (First::Done(outcome), _) => Ok(outcome),
+        (First::Done(outcome), _) => Ok(Attempt::Over(outcome)),
+        (First::Frozen, _) => Ok(Attempt::Frozen),
         (First::Waiting(waiting), Some(sleeper)) => {
             Waiter { store, draft, waiting, sleeper, progress, interrupt }.wait()
         }
@@ -169,6 +163,7 @@ fn attempt(
 
 enum First {
     Done(Outcome),
+    Frozen,
     Waiting(Box<Waiting>),
 }
 
@@ -191,8 +186,8 @@ fn first_try<'s>(
         Some(parent) => ancestors_of(txn, parent)?,
         None => Vec::new(),
     };
-    if let Some(stop) = freeze::stop(draft, &ancestors, txn.now()) {
-        return Ok(First::Done(Outcome::Frozen(stop)));
+    if freeze::stops(draft, &ancestors, txn.now()) {
+        return Ok(First::Frozen);
     }
     let who = Who { id: None, ancestors: &ancestors, thorough: false };
     let found = hand_off::assess(txn, who, &draft.locks)?;

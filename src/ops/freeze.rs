@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::acquire::{Draft, Outcome, Patience};
+use super::acquire::{Attempt, Draft, Outcome, Patience, attempt};
 use super::{Interrupt, Progress, Result};
 use crate::clock::{self, Now};
 use crate::deployment::Id;
@@ -17,8 +17,8 @@ fn gate<'a>(draft: &'a Draft, ancestors: &[Id]) -> Option<&'a Gate> {
 }
 
 /// Whether a freeze keeps it from starting at this moment.
-pub(super) fn stop(draft: &Draft, ancestors: &[Id], now: Now) -> Option<Box<Stop>> {
-    gate(draft, ancestors)?.stop(now.wall).map(Box::new)
+pub(super) fn stops(draft: &Draft, ancestors: &[Id], now: Now) -> bool {
+    gate(draft, ancestors).is_some_and(|gate| gate.is_shut(now.wall))
 }
 
 /// What its override passes at this moment, for the history.
@@ -38,7 +38,7 @@ pub(super) fn by_boot(at: SystemTime, now: Now) -> Duration {
 }
 
 /// What a patience that began at `began` leaves now.
-pub(super) fn left(patience: Patience, began: Duration, now: Duration) -> Patience {
+fn left(patience: Patience, began: Duration, now: Duration) -> Patience {
     match patience {
         Patience::AtMost(d) => Patience::AtMost(began.saturating_add(d).saturating_sub(now)),
         other => other,
@@ -54,6 +54,38 @@ pub(super) fn outlasts(patience: Patience, began: Duration, stop: &Stop, now: No
         Patience::Forever => true,
         Patience::AtMost(d) => by_boot(end, now) <= began.saturating_add(d),
         Patience::None | Patience::Policy { .. } => false,
+    }
+}
+
+/// Attempts again after each freeze that the patience outlasts.
+pub(super) fn between_windows(
+    store: &dyn Store,
+    draft: &Draft,
+    patience: Patience,
+    retry: Duration,
+    progress: &mut dyn Progress,
+    interrupt: &mut dyn Interrupt,
+) -> Result<Outcome> {
+    let began = clock::since_boot();
+    let mut remaining = patience;
+    let mut frozen = false;
+    loop {
+        match attempt(store, draft, remaining, retry, progress, interrupt)? {
+            Attempt::Over(outcome) if frozen => return Ok(waited_since(outcome, began)),
+            Attempt::Over(outcome) => return Ok(outcome),
+            Attempt::Frozen => frozen = true,
+        }
+        // What takes a while to find out is found out here, where nobody waits for us. It may be over already.
+        let now = clock::now();
+        if let Some(stop) = draft.gate.as_ref().and_then(|gate| gate.stop(now.wall)) {
+            if !outlasts(patience, began, &stop, now) {
+                return Ok(Outcome::Frozen(Box::new(stop)));
+            }
+            if let Some(signal) = sit_out(store, &stop, retry, began, progress, interrupt)? {
+                return Ok(Outcome::Interrupted(signal));
+            }
+        }
+        remaining = left(patience, began, clock::since_boot());
     }
 }
 
@@ -92,7 +124,7 @@ pub(super) fn sit_out(
 }
 
 /// An outcome after a freeze that was sat out: it waited since `began`.
-pub(super) fn waited_since(outcome: Outcome, began: Duration) -> Outcome {
+fn waited_since(outcome: Outcome, began: Duration) -> Outcome {
     let waited = clock::since_boot().saturating_sub(began);
     match outcome {
         Outcome::Granted(mut grant) => {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::acquire::{Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead};
+use super::acquire::{
+    Attempt, Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead,
+};
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
 use super::{Interrupt, Progress, Queueing, Result, freeze};
 use crate::clock;
 use crate::deployment::{Deployment, Id, State, Stored};
 use crate::engine::{self, Refusal, Who};
-use crate::freeze::Stop;
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
 /// Its place in the queues.
@@ -78,12 +79,13 @@ enum Found {
     StillWaiting,
     Gone,
     GaveUp(Conflict),
-    Frozen(Box<Stop>),
+    Frozen,
     Hopeless(Refusal),
 }
 
 impl Waiter<'_, '_> {
-    pub(super) fn wait(mut self) -> Result<Outcome> {
+    pub(super) fn wait(mut self) -> Result<Attempt> {
+        let over = |outcome| Ok(Attempt::Over(outcome));
         let mut told = self.tell();
         loop {
             let next = self.progress.every().map(|every| told + every);
@@ -102,19 +104,19 @@ impl Waiter<'_, '_> {
             }
             let before = self.waiting.queueing.clone();
             match self.look(out_of_time || signal.is_some())? {
-                Found::Granted(d) if signal.is_none() => return Ok(self.granted(*d)),
+                Found::Granted(d) if signal.is_none() => return over(self.granted(*d)),
                 // Granted in the instant of giving up: nobody would use it.
                 Found::Granted(d) => {
                     super::release::give_back(self.store, &d, "aborted")?;
-                    return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
+                    return over(Outcome::Interrupted(signal.unwrap_or_default()));
                 }
-                Found::Frozen(stop) => {
-                    return Ok(signal.map_or(Outcome::Frozen(stop), Outcome::Interrupted));
+                Found::Frozen => {
+                    return Ok(signal.map_or(Attempt::Frozen, |s| Attempt::Over(Outcome::Interrupted(s))));
                 }
-                Found::Gone => return Ok(Outcome::Cancelled(self.waiting.deployment.id)),
-                Found::Hopeless(refusal) => return Ok(Outcome::Refused(refusal)),
+                Found::Gone => return over(Outcome::Cancelled(self.waiting.deployment.id)),
+                Found::Hopeless(refusal) => return over(Outcome::Refused(refusal)),
                 Found::GaveUp(conflict) => {
-                    return Ok(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
+                    return over(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
                 }
                 Found::StillWaiting => {
                     let now = &self.waiting.queueing;
@@ -148,9 +150,9 @@ impl Waiter<'_, '_> {
                 return Ok(done);
             }
             let ancestors = &waiting.deployment.ancestors;
-            if let Some(stop) = freeze::stop(draft, ancestors, txn.now()) {
+            if freeze::stops(draft, ancestors, txn.now()) {
                 withdraw(txn, waiting, draft, Some(FROZEN))?;
-                return Ok(Found::Frozen(stop));
+                return Ok(Found::Frozen);
             }
             waiting.opening = freeze::opening(draft, ancestors, txn.now());
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
@@ -177,12 +179,12 @@ const FROZEN: &str = "a freeze began";
 fn settled(txn: &mut dyn Txn, id: &Id, draft: &Draft) -> Result<Option<Found>> {
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
-            if let Some(stop) = freeze::stop(draft, &d.ancestors, txn.now()) {
+            if freeze::stops(draft, &d.ancestors, txn.now()) {
                 // The paused record of one that was resumed is still there, and counts again.
                 txn.remove(id)?;
                 events::log(txn, What::Released, &d, Aside { why: Some(FROZEN), ..Aside::default() });
                 hand_off::ended(txn, &Stored::Readable(state, d))?;
-                return Ok(Some(Found::Frozen(stop)));
+                return Ok(Some(Found::Frozen));
             }
             if draft.resume.is_some() {
                 txn.remove_paused(id)?;

@@ -17,7 +17,7 @@ use super::suggest::quote;
 use super::{Topology, Warning};
 use crate::freeze::{Gate, When, Window};
 
-const KEYS: &[&str] = &["from", "until", "cron", "duration", "timezone", "reason", "may_pass"];
+pub(super) const KEYS: &[&str] = &["from", "until", "cron", "duration", "timezone", "reason", "may_pass"];
 
 const MOMENT: &str = "a date and time such as 2026-12-20T18:00:00 or \"2026-12-20T18:00:00+01:00\"";
 const CRON: &str =

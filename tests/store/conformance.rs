@@ -288,7 +288,8 @@ fn waiting_for_a_target_takes_nothing(open: &impl Openable) {
         let other = open();
         let waiting = scope.spawn(move || {
             let locks = [exclusive("a")];
-            wait(&*other, For::Locks(&locks), None, Some(PATIENCE), RETRY, &mut Silent, &mut Never).unwrap()
+            wait(&*other, For::Locks(&locks, None), None, Some(PATIENCE), RETRY, &mut Silent, &mut Never)
+                .unwrap()
         });
         give_back(&*store, holder);
         assert_eq!(waiting.join().unwrap(), Waited::Done);
