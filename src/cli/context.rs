@@ -132,7 +132,7 @@ impl Context {
                 program.extend([option.to_owned(), path.display().to_string()]);
             }
         }
-        Commands { program, target }
+        Commands { program, target, overriding: Vec::new() }
     }
 
     /// How late a change of another host may be noticed.

@@ -9,6 +9,7 @@ mod context;
 mod failure;
 mod filter;
 mod folders;
+mod freeze;
 mod history;
 mod init;
 mod list;

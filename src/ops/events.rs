@@ -86,6 +86,8 @@ struct Line<'a> {
     outcome: Option<&'a str>,
     why: Option<&'a str>,
     by: Option<&'a str>,
+    #[serde(rename = "override")]
+    overridden: Option<&'a str>,
     /// How long it waited or held, in milliseconds.
     milliseconds: Option<u64>,
 }
@@ -99,6 +101,8 @@ pub struct Aside<'a> {
     pub why: Option<&'a str>,
     /// Who did it.
     pub by: Option<&'a str>,
+    /// The freeze it passed by an override, and why.
+    pub overridden: Option<&'a str>,
     /// How long it waited or held.
     pub took: Option<Duration>,
 }
@@ -151,6 +155,7 @@ fn write(txn: &mut dyn Txn, what: What, id: &str, d: Option<&Deployment>, aside:
         outcome: aside.outcome,
         why: aside.why,
         by: aside.by,
+        overridden: aside.overridden,
         milliseconds: aside.took.map(|t| t.as_millis() as u64),
     };
     if let Ok(text) = serde_json::to_string(&line) {

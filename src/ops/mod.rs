@@ -3,6 +3,7 @@
 pub mod acquire;
 pub mod clear;
 pub mod events;
+mod freeze;
 pub mod hand_off;
 mod manual;
 pub mod release;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use crate::deployment::{Deployment, Id};
 use crate::engine::Block;
+use crate::freeze::Stop;
 use crate::store::StoreError;
 
 /// A result of an operation: what did not work. That a lock is held by another is an outcome, not an error.
@@ -74,6 +76,9 @@ pub struct Queueing {
 pub trait Progress {
     /// The place in the queue, or who is in the way, has changed; or [`Progress::every`] has passed.
     fn waiting(&mut self, queueing: &Queueing);
+    /// A freeze is to be over first; so is told who has waited this long, and again when [`Progress::every`] has
+    /// passed.
+    fn frozen(&mut self, stop: &Stop, waited: Duration);
     /// How often to tell when nothing changes; `None`: never.
     fn every(&self) -> Option<Duration>;
     /// Whether it wants to know at all: the place costs a look at the whole queue.
@@ -85,6 +90,8 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn waiting(&mut self, _queueing: &Queueing) {}
+
+    fn frozen(&mut self, _stop: &Stop, _waited: Duration) {}
 
     fn every(&self) -> Option<Duration> {
         None

@@ -181,7 +181,7 @@ pub fn history(events: &[serde_json::Value], look: Look) -> String {
             _ => locks.collect::<Vec<_>>().join(" "),
         };
         let took = event["milliseconds"].as_u64().map(std::time::Duration::from_millis);
-        let note = ["outcome", "why", "reason", "by"].map(text);
+        let note = ["outcome", "why", "override", "reason", "by"].map(text);
         let note: Vec<String> = note.into_iter().filter(|n| !n.is_empty()).collect();
         vec![
             cell(text("time")),

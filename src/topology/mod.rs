@@ -4,6 +4,7 @@
 
 mod check;
 mod error;
+mod freeze;
 pub mod locate;
 mod parse;
 mod read;
@@ -17,8 +18,9 @@ mod warnings;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::freeze::Window;
 use crate::model::Keep;
 
 pub use error::TopologyError;
@@ -114,6 +116,12 @@ impl Topology {
         warnings::collect(self)
     }
 
+    /// What is odd about the freeze windows at this moment: those that are over, never open or never close.
+    #[must_use]
+    pub fn freeze_warnings(&self, now: SystemTime) -> Vec<Warning> {
+        freeze::warnings(self, now)
+    }
+
     /// `[store] directory`, which is relative to the folder of the file.
     #[must_use]
     pub fn store_directory(&self) -> Option<PathBuf> {
@@ -174,6 +182,8 @@ pub struct Environment {
     pub wait_for_manual: Setting<bool>,
     /// `engine`: an engine the file declares.
     pub engine: Setting<Option<String>>,
+    /// `[[environments.E.freeze]]`, in the order of the file.
+    pub freeze: Vec<Window>,
 }
 
 impl Environment {

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::check::{Needs, References};
 use super::error::{Source, TopologyError};
+use super::freeze;
 use super::read::{ALLOW, Entry, LIMIT, Name, Table};
 use super::{
     Application, Backend, Container, DeployedApplication, Engine, Environment, Group, Listed, NamedLock,
@@ -30,6 +31,7 @@ pub(super) const ENVIRONMENT: &[&str] = &[
     "on_failure",
     "wait_for_manual",
     "engine",
+    "freeze",
 ];
 pub(super) const CONTAINER: &[&str] = &[ALLOW, LIMIT, "part_of"];
 pub(super) const GROUP: &[&str] = &["containers", ALLOW, LIMIT];
@@ -138,6 +140,7 @@ fn environment<'a>(
         on_failure: table.keep("on_failure")?,
         wait_for_manual: table.bool("wait_for_manual", true)?,
         engine: reference(&table, "engine", "the name of an engine", Needs::Engine, used)?,
+        freeze: freeze::windows(source, &table)?,
     })
 }
 

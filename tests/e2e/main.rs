@@ -10,6 +10,7 @@ mod tools;
 mod commands;
 mod crash;
 mod crowd;
+mod freeze;
 mod guard;
 mod nested;
 mod queues;

@@ -144,6 +144,7 @@ fn the_starter_shows_every_key_and_each_can_be_uncommented() {
         keys::ENGINE,
         keys::DEPLOYED,
         keys::APPLICATION,
+        crate::topology::freeze::KEYS,
     ];
     for key in tables.concat() {
         assert!(STARTER.contains(key), "{key} is not in the starter");
