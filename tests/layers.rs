@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
     ("ops", &["model", "deployment", "clock", "engine", "process", "liveness", "store"]),
     ("signals", &["ops"]),
+    ("hook", &["clock", "process", "ops"]),
     ("command", &["deployment", "clock", "ops", "signals", "store"]),
     ("output", &["model", "deployment", "clock", "engine", "ops"]),
     (
@@ -31,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "store",
             "ops",
             "signals",
+            "hook",
             "command",
             "output",
         ],

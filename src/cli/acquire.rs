@@ -5,7 +5,7 @@ use clap::Args;
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::progress::Line;
-use super::run::not_acquired;
+use super::run::{not_acquired, settle_before_dying};
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::{self, complain};
 use super::{Answer, Exec};
@@ -46,6 +46,7 @@ impl Exec for Acquire {
             }
             other => {
                 line.clear();
+                settle_before_dying(context, &other);
                 // What is paused is waited for by its id.
                 let target =
                     self.resume.as_ref().map_or_else(|| self.target.words(), |id| vec![id.to_string()]);

@@ -13,12 +13,13 @@ use super::terminal::complain;
 use super::{Answer, Exec};
 use crate::clock;
 use crate::command::{self, Ended, Running, Supervisor, Witness};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Id};
+use crate::hook;
 use crate::model::Keep;
 use crate::ops::acquire::{Grant, Outcome, acquire};
 use crate::ops::release;
 use crate::output::message;
-use crate::process;
+use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
 use crate::store::files::FilesStore;
 use crate::store::{Lease, StoreError};
@@ -49,10 +50,14 @@ impl Exec for Run {
         match outcome {
             Outcome::Granted(grant) => {
                 line.granted(grant.waited);
+                if let Some(signal) = context.hooks.settle_briefly(&mut signals) {
+                    return interrupted(context, &store, &grant, signal, &signals);
+                }
                 self.under_locks(context, &store, *grant, plan.retry_interval, signals)
             }
             other => {
                 line.clear();
+                settle_before_dying(context, &other);
                 let commands = context.commands(self.target.words());
                 Ok(not_acquired(other, &commands, self.wait.code(), &signals))
             }
@@ -90,6 +95,7 @@ impl Run {
         let code = finish(context, store, &deployment, ended)?;
         drop(lease);
         if ended.interrupted && code != code::LOST {
+            context.hooks.settle();
             // A shell that runs a script stops it only if what it ran died of the terminal's SIGINT.
             let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT);
         }
@@ -98,22 +104,25 @@ impl Run {
 }
 
 fn start(argv: &[OsString], d: &Deployment, lease: &dyn Lease) -> Result<Running, Failure> {
+    // No hook may inherit what keeps the locks.
+    let _alone = hook::alone();
     let held = lease.hand_down()?;
-    Ok(command::start(argv, &variables(d), held)?)
+    Ok(command::start(argv, &variables(&d.id, Some(d)), held)?)
 }
 
 /// What the command is told (INTERFACE.md, "Environment of the wrapped command"). What an outer run said and this
 /// one does not is taken away.
-fn variables(d: &Deployment) -> Vec<(&'static str, Option<String>)> {
-    let locks: Vec<String> = d.locks.iter().map(|r| r.lock.to_string()).collect();
+pub fn variables(id: &Id, d: Option<&Deployment>) -> Vec<(&'static str, Option<String>)> {
+    let locks = |d: &Deployment| d.locks.iter().map(|r| r.lock.to_string()).collect::<Vec<_>>().join(" ");
     vec![
-        ("DEPLOYLOCK_ID", Some(d.id.to_string())),
-        ("DEPLOYLOCK_TOKEN", d.token.map(|t| t.to_string())),
-        ("DEPLOYLOCK_LOCKS", Some(locks.join(" "))),
-        ("DEPLOYLOCK_ENV", d.environment.clone()),
-        ("DEPLOYLOCK_APP", d.application.clone()),
-        ("DEPLOYLOCK_APP_VERSION", d.version.clone()),
+        ("DEPLOYLOCK_ID", Some(id.to_string())),
+        ("DEPLOYLOCK_TOKEN", d.and_then(|d| d.token).map(|t| t.to_string())),
+        ("DEPLOYLOCK_LOCKS", d.map(locks)),
+        ("DEPLOYLOCK_ENV", d.and_then(|d| d.environment.clone())),
+        ("DEPLOYLOCK_APP", d.and_then(|d| d.application.clone())),
+        ("DEPLOYLOCK_APP_VERSION", d.and_then(|d| d.version.clone())),
         ("DEPLOYLOCK_VERSION", None),
+        (HOOK_VARIABLE, None),
     ]
 }
 
@@ -133,7 +142,8 @@ fn finish(context: &Context, store: &FilesStore, d: &Deployment, ended: Ended) -
         return keep(context, store, d, ended);
     }
     let outcome = if ended.code == 0 { "done" } else { "failed" };
-    match release::give_back(store, d, outcome) {
+    let failed = (ended.code != 0).then_some(i32::from(ended.code));
+    match release::give_back(store, &Deployment { failed, ..d.clone() }, outcome) {
         Ok(true) => Ok(ended.code),
         Ok(false) | Err(StoreError::Removed(_)) => {
             Teller.taken_away();
@@ -182,6 +192,27 @@ impl Witness for Teller {
 
     fn warn(&mut self, error: &StoreError) {
         complain(&format!("warning: {error}"));
+    }
+}
+
+/// Granted, and told to stop before anything was begun.
+fn interrupted(
+    context: &Context,
+    store: &FilesStore,
+    grant: &Grant,
+    signal: i32,
+    signals: &Signals,
+) -> Answer {
+    release::give_back(store, &grant.deployment, "aborted")?;
+    let outcome = Outcome::Interrupted(signal);
+    settle_before_dying(context, &outcome);
+    Ok(not_acquired(outcome, &context.commands(Vec::new()), code::NOT_ACQUIRED, signals))
+}
+
+/// One that is to end by a signal cannot wait for its hooks afterwards.
+pub fn settle_before_dying(context: &Context, outcome: &Outcome) {
+    if matches!(outcome, Outcome::Interrupted(_)) {
+        context.hooks.settle();
     }
 }
 

@@ -59,12 +59,11 @@ pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> R
             });
         }
         txn.remove(id)?;
-        let took = stored.deployment().and_then(|d| txn.now().wall.duration_since(d.since).ok());
-        let why = match &verdict {
-            Verdict::Dead(proof) => proof,
-            _ => why,
+        let stale = match &verdict {
+            Verdict::Dead(proof) => Some(proof.as_str()),
+            _ => None,
         };
-        let aside = Aside { why: Some(why), by: Some(by), took, ..Aside::default() };
+        let aside = Aside { why: stale.or(Some(why)), stale, by: Some(by), ..Aside::default() };
         events::log_stored(txn, What::Cleared, &stored, aside);
         hand_off::ended(txn, &stored)?;
         Ok(Cleared::Done(stored, verdict))
@@ -107,15 +106,16 @@ pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
             return Ok(Cancelled::NotThere);
         };
         let verdict = txn.verdict(&stored)?;
-        let aside = Aside { by: Some(by), outcome: Some("aborted"), ..Aside::default() };
+        let aside = Aside { by: Some(by), ..Aside::default() };
         if let (Stored::Readable(State::Attached, d), Verdict::Alive(_)) = (&stored, &verdict) {
             let asked = Deployment { cancelled: true, ..(**d).clone() };
             txn.amend(&asked)?;
-            events::log(txn, What::Cancelled, &asked, aside);
+            let why = Some("its command was asked to end");
+            events::log(txn, What::Cancelled, &asked, Aside { why, ..aside });
             return Ok(Cancelled::Asked(Box::new(asked)));
         }
         txn.remove(id)?;
-        events::log_stored(txn, What::Cancelled, &stored, aside);
+        events::log_stored(txn, What::Cancelled, &stored, Aside { outcome: Some("aborted"), ..aside });
         hand_off::ended(txn, &stored)?;
         Ok(Cancelled::Ended(stored))
     })

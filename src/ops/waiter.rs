@@ -7,7 +7,7 @@ use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
 use super::{Interrupt, Progress, Queueing, Result};
 use crate::clock;
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, State, Stored};
 use crate::engine::{self, Refusal, Who};
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
@@ -135,13 +135,12 @@ impl Waiter<'_, '_> {
     fn look(&mut self, give_up: bool) -> Result<Found> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
-            let id = waiting.deployment.id.clone();
             let resumed = draft.resume.is_some();
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &waiting.deployment, resumed)? {
                 return Ok(done);
             }
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &waiting.deployment, resumed)? {
                 return Ok(done);
             }
             if give_up {
@@ -151,19 +150,20 @@ impl Waiter<'_, '_> {
                 withdraw(txn, waiting, draft)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            Ok(settled(txn, &id, resumed)?.unwrap_or(Found::StillWaiting))
+            Ok(settled(txn, &waiting.deployment, resumed)?.unwrap_or(Found::StillWaiting))
         })
     }
 }
 
 /// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
-fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
+fn settled(txn: &mut dyn Txn, queued: &Deployment, resumed: bool) -> Result<Option<Found>> {
+    let id = &queued.id;
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
             if resumed {
                 txn.remove_paused(id)?;
             }
-            let took = d.since.duration_since(d.requested).ok();
+            let took = d.since.duration_since(queued.since).ok();
             events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
             Ok(Some(Found::Granted(d)))
         }
@@ -184,11 +184,13 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Confl
     if draft.resume.is_some() {
         let again = Deployment { since: txn.now().wall, ..d.clone() };
         txn.settle_down(&again, State::Paused)?;
-        events::log(txn, What::Paused, &again, Aside::default());
+        let took = again.since.duration_since(d.since).ok();
+        events::log(txn, What::Paused, &again, Aside { took, ..Aside::default() });
         paused = Some(d.id.clone());
     } else {
         txn.remove(&d.id)?;
-        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), ..Aside::default() });
+        let was = Stored::Readable(State::Waiting, Box::new(d.clone()));
+        events::log_stored(txn, What::Released, &was, Aside { outcome: Some("gave up"), ..Aside::default() });
     }
     hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);

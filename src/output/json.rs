@@ -1,8 +1,10 @@
 //! The JSON of INTERFACE.md: stable, fields only ever added.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::Entry;
 use crate::model::{LockRequest, Mode};
 use crate::ops::events::rfc3339;
@@ -116,6 +118,42 @@ fn member(entry: &Entry) -> Member<'_> {
 pub fn asked(request: &LockRequest) -> Asked {
     let limit = request.limit.filter(|_| request.mode == Mode::Shared).map(Into::into);
     Asked { lock: request.lock.to_string(), mode: request.mode.as_str(), limit }
+}
+
+/// What a hook is told on its standard input.
+#[derive(Serialize)]
+struct Happened<'a> {
+    event: &'static str,
+    time: String,
+    deployment: One<'a>,
+    why: Option<&'a str>,
+    by: Option<&'a str>,
+    outcome: Option<&'a str>,
+    waited_ms: Option<u64>,
+    held_ms: Option<u64>,
+}
+
+/// What happened, as one object and a newline, for a hook.
+#[must_use]
+pub fn happening(h: &Happening) -> String {
+    let shown = Shown {
+        stored: h.stored.clone(),
+        verdict: h.stale.clone().map_or(Verdict::Alive(None), Verdict::Dead),
+        position: h.position,
+        waiting_for: h.waiting_for.clone(),
+        queued_at: Vec::new(),
+    };
+    let milliseconds = |t: Duration| t.as_millis() as u64;
+    to_text(&Happened {
+        event: h.hook.word(),
+        time: rfc3339(h.time),
+        deployment: one(&shown),
+        why: h.why.as_deref(),
+        by: h.by.as_deref(),
+        outcome: h.outcome.as_deref(),
+        waited_ms: h.waited.map(milliseconds),
+        held_ms: h.held.map(milliseconds),
+    })
 }
 
 /// A deployment.

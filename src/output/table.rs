@@ -179,7 +179,8 @@ pub fn history(events: &[serde_json::Value], look: Look) -> String {
             (_, env) if !env.is_empty() => env,
             _ => locks.collect::<Vec<_>>().join(" "),
         };
-        let took = event["milliseconds"].as_u64().map(std::time::Duration::from_millis);
+        let took = ["held_ms", "waited_ms"].into_iter().find_map(|key| event[key].as_u64());
+        let took = took.map(std::time::Duration::from_millis);
         let note = ["outcome", "why", "reason", "by"].map(text);
         let note: Vec<String> = note.into_iter().filter(|n| !n.is_empty()).collect();
         vec![
