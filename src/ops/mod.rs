@@ -5,6 +5,7 @@ pub mod clear;
 pub mod events;
 pub mod hand_off;
 pub mod release;
+pub mod statistics;
 pub mod survey;
 pub mod wait;
 mod waiter;

@@ -8,6 +8,7 @@ use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::Entry;
 use crate::model::{LockRequest, Mode};
 use crate::ops::events::rfc3339;
+use crate::ops::statistics::{Figures, Times};
 use crate::ops::survey::{LockShown, Shown, Survey};
 
 #[derive(Serialize)]
@@ -154,6 +155,48 @@ pub fn happening(h: &Happening) -> String {
         waited_ms: h.waited.map(milliseconds),
         held_ms: h.held.map(milliseconds),
     })
+}
+
+#[derive(Serialize)]
+struct Statistics<'a> {
+    environments: Vec<Environment<'a>>,
+}
+
+#[derive(Serialize)]
+struct Environment<'a> {
+    environment: Option<&'a str>,
+    deployments: usize,
+    failed: usize,
+    stale: usize,
+    waited_ms: Spread,
+    held_ms: Spread,
+}
+
+#[derive(Serialize)]
+struct Spread {
+    count: usize,
+    median: Option<u64>,
+    p95: Option<u64>,
+}
+
+/// What the history comes to.
+#[must_use]
+pub fn statistics(figures: &[Figures]) -> String {
+    let milliseconds = |t: Duration| t.as_millis() as u64;
+    let spread = |times: &Times| Spread {
+        count: times.count(),
+        median: times.median().map(milliseconds),
+        p95: times.p95().map(milliseconds),
+    };
+    let environments = figures.iter().map(|f| Environment {
+        environment: f.environment.as_deref(),
+        deployments: f.deployments,
+        failed: f.failed,
+        stale: f.stale,
+        waited_ms: spread(&f.waited),
+        held_ms: spread(&f.held),
+    });
+    to_text(&Statistics { environments: environments.collect() })
 }
 
 /// A deployment.
