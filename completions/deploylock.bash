@@ -342,7 +342,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__history)
-            opts="-q -v -e -a -l -h --config --lock-dir --color --quiet --verbose --env --app --lock --owner --event --since --format --help"
+            opts="-q -v -e -a -l -h --config --lock-dir --color --quiet --verbose --env --app --lock --owner --event --since --stats --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -389,7 +389,7 @@ _deploylock() {
                     return 0
                     ;;
                 --event)
-                    COMPREPLY=($(compgen -W "acquired waited released paused cleared reclaimed renewed cancelled" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "acquired waited released paused cleared reclaimed renewed cancelled failed" -- "${cur}"))
                     return 0
                     ;;
                 --since)

@@ -4,13 +4,13 @@
 //! What they are told, and which of them, is not known here. Nothing here holds a lock, and no descriptor that keeps
 //! one reaches a hook: all are closed by exec but the one for a wrapped command, which is made under [`alone`].
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,7 +72,7 @@ pub struct Worker {
     jobs: Sender<Job>,
     /// A byte for each that has ended.
     ended: UnixStream,
-    open: Cell<usize>,
+    open: AtomicUsize,
 }
 
 impl Worker {
@@ -84,20 +84,25 @@ impl Worker {
         let (jobs, queue) = mpsc::channel();
         let (ended, done) = UnixStream::pair()?;
         std::thread::Builder::new().spawn(move || work(&queue, done, tell))?;
-        Ok(Worker { jobs, ended, open: Cell::new(0) })
+        Ok(Worker { jobs, ended, open: AtomicUsize::new(0) })
     }
 
     /// Runs this one after those before it.
     pub fn add(&self, job: Job) {
         if self.jobs.send(job).is_ok() {
-            self.open.set(self.open.get() + 1);
+            self.open.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many have not ended yet.
+    fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Waits until all have ended, for at most `bound`. The signal that cut it short, if one did.
     pub fn settle(&self, bound: Option<Duration>, interrupt: &mut dyn Interrupt) -> Option<i32> {
         let until = bound.map(|d| clock::since_boot().saturating_add(d));
-        while self.open.get() > 0 {
+        while self.open() > 0 {
             let left = until.map(|at| at.saturating_sub(clock::since_boot()));
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
@@ -114,7 +119,7 @@ impl Worker {
                 let mut bytes = [0; 64];
                 // Nothing more to read: the thread is gone, and with it whatever it had to do.
                 let count = (&self.ended).read(&mut bytes).ok().filter(|n| *n > 0);
-                self.open.set(count.map_or(0, |n| self.open.get().saturating_sub(n)));
+                self.open.store(count.map_or(0, |n| self.open().saturating_sub(n)), Ordering::Relaxed);
             }
         }
         None
@@ -203,5 +208,83 @@ fn wait(child: &mut Child, bound: Duration) -> io::Result<Option<ExitStatus>> {
             Some(end) => readable(&[end.as_fd()], Some(left)),
             None => readable(&[], Some(left.min(TICK))),
         };
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::ops::Never;
+
+    fn job(script: &str, output: Option<OwnedFd>, timeout: Duration) -> Job {
+        let argv = ["sh", "-c", script].map(OsString::from).to_vec();
+        Job { key: "on_wait", argv, variables: Vec::new(), input: "told\n".to_owned(), output, timeout }
+    }
+
+    fn worker() -> Worker {
+        Worker::start(|_, _| {}).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn hooks_run_one_after_the_other_and_settling_waits_for_all() {
+        let (mut read, write) = io::pipe().unwrap();
+        let worker = worker();
+        for script in ["sleep 0.05; cat", "echo second"] {
+            worker.add(job(script, Some(write.try_clone().unwrap().into()), LONG));
+        }
+        assert_eq!(worker.settle(None, &mut Never), None);
+        drop((worker, write));
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "told\nsecond\n");
+    }
+
+    #[test]
+    fn settling_has_a_bound_and_nothing_to_settle_takes_no_time() {
+        let worker = worker();
+        assert_eq!(worker.settle(None, &mut Never), None);
+        worker.add(job("exec sleep 1000", None, Duration::from_millis(300)));
+        let began = clock::since_boot();
+        assert_eq!(worker.settle(Some(Duration::from_millis(20)), &mut Never), None);
+        assert!(worker.open() == 1, "it gave up: {:?}", clock::since_boot() - began);
+        assert_eq!(worker.settle(None, &mut Never), None);
+        assert_eq!(worker.open(), 0);
+    }
+
+    #[test]
+    fn no_hook_starts_while_somebody_is_alone() {
+        let worker = worker();
+        let (mut read, write) = io::pipe().unwrap();
+        let open = alone();
+        // What a command would inherit.
+        let inherited = rustix::io::fcntl_dupfd_cloexec(&write, 300).unwrap();
+        rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
+        worker.add(job("ls /proc/self/fd", Some(write.try_clone().unwrap().into()), LONG));
+        worker.settle(Some(Duration::from_millis(100)), &mut Never);
+        assert_eq!(worker.open(), 1, "it waits");
+        let number = std::os::fd::AsRawFd::as_raw_fd(&inherited).to_string();
+        drop(inherited);
+        drop(open);
+        worker.settle(None, &mut Never);
+        drop((worker, write));
+        let mut listed = String::new();
+        read.read_to_string(&mut listed).unwrap();
+        assert!(!listed.is_empty() && listed.lines().all(|fd| fd != number), "{listed}");
+    }
+
+    #[test]
+    fn how_a_hook_failed() {
+        for (script, timeout, what) in [
+            ("exit 3", LONG, "failed with exit status 3"),
+            ("kill -TERM $$", LONG, "died of signal 15"),
+            ("exec sleep 1000", Duration::from_millis(50), "took longer than 50ms and was killed"),
+        ] {
+            assert_eq!(run(&job(script, None, timeout)).unwrap_err().to_string(), what);
+        }
+        let none = Job { argv: vec!["no-such-program".into()], ..job("", None, LONG) };
+        assert!(run(&none).unwrap_err().to_string().starts_with("cannot be started"));
+        assert!(run(&job("true", None, LONG)).is_ok());
     }
 }

@@ -1,8 +1,7 @@
 //! What every command shares: the global options, the topology, the store.
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
@@ -60,7 +59,7 @@ impl Known {
 pub struct Source {
     /// The global options, with what the variables say.
     pub global: Global,
-    known: OnceCell<Known>,
+    known: OnceLock<Known>,
 }
 
 /// One invocation of the program.
@@ -68,8 +67,8 @@ pub struct Context {
     /// The global options.
     pub global: Global,
     /// The hooks of the topology.
-    pub hooks: Rc<Hooks>,
-    source: Rc<Source>,
+    pub hooks: Arc<Hooks>,
+    source: Arc<Source>,
 }
 
 /// What the option says, else the variable; an empty one says nothing.
@@ -110,8 +109,8 @@ impl Context {
     pub fn new(mut global: Global) -> Self {
         global.config = given(global.config, "DEPLOYLOCK_CONFIG");
         global.lock_dir = given(global.lock_dir, "DEPLOYLOCK_DIR");
-        let source = Rc::new(Source { global: global.clone(), known: OnceCell::new() });
-        Context { global, hooks: Rc::new(Hooks::new(source.clone())), source }
+        let source = Arc::new(Source { global: global.clone(), known: OnceLock::new() });
+        Context { global, hooks: Arc::new(Hooks::new(source.clone())), source }
     }
 
     /// The topology, read when it is first asked for.

@@ -2,10 +2,10 @@
 //!
 //! How a hook is run is `hook`'s.
 
-use std::cell::{Cell, OnceCell};
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::context::Source;
@@ -21,16 +21,16 @@ use crate::topology::Topology;
 
 /// The hooks, of which perhaps there are none.
 pub struct Hooks {
-    source: Rc<Source>,
+    source: Arc<Source>,
     /// Started with the first that is to run; `None` where that was refused.
-    worker: OnceCell<Option<Worker>>,
-    warned: Cell<bool>,
+    worker: OnceLock<Option<Worker>>,
+    warned: AtomicBool,
 }
 
 impl Hooks {
     /// Those of this topology, which is not read before there is something to tell.
-    pub fn new(source: Rc<Source>) -> Self {
-        Hooks { source, worker: OnceCell::new(), warned: Cell::new(false) }
+    pub fn new(source: Arc<Source>) -> Self {
+        Hooks { source, worker: OnceLock::new(), warned: AtomicBool::new(false) }
     }
 
     /// Whether there may be any. None are run inside a hook: that would not end.
@@ -63,7 +63,7 @@ impl Hooks {
         match self.source.known() {
             Ok(known) => known.topology(),
             Err(e) => {
-                if !self.warned.replace(true) {
+                if !self.warned.swap(true, Ordering::Relaxed) {
                     let e = e.to_string();
                     complain(&format!(
                         "warning: no hook is run, for want of a topology: {}",

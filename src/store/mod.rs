@@ -196,7 +196,7 @@ pub trait Txn: View<Error = StoreError> {
 
 /// Somebody who is told what the decisions of this process brought about, each time after one is over: others may
 /// decide meanwhile, and nothing that is done now changes it any more.
-pub trait Listener {
+pub trait Listener: Send + Sync {
     /// What one decision brought about, in order; never nothing.
     fn hear(&self, happenings: Vec<Happening>);
 }

@@ -266,14 +266,10 @@ fn a_signal_while_a_hook_runs_ends_it_before_the_command_begins() {
     );
     until_written(&scene, "pid");
     run.signal("TERM");
-    soon("its locks are free", || is_free_for_another(&scene));
+    soon("its locks are free", || scene.in_state("held").is_empty());
     assert_eq!(run.end().code, 143);
     assert!(!scene.path("began").exists());
     assert_eq!(scene.list()["deployments"], serde_json::json!([]));
-}
-
-fn is_free_for_another(scene: &Scene) -> bool {
-    scene.in_state("held").is_empty()
 }
 
 #[test]

@@ -27,7 +27,6 @@ mod watch;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ pub struct FilesStore {
     open: RefCell<Option<Arc<OpenStore>>>,
     /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
     was_there: Cell<bool>,
-    listener: Option<Rc<dyn Listener>>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 struct OpenStore {
@@ -73,7 +72,7 @@ impl FilesStore {
 
     /// The same store, with somebody who is told what the decisions made through it bring about.
     #[must_use]
-    pub fn heard_by(self, listener: Rc<dyn Listener>) -> Self {
+    pub fn heard_by(self, listener: Arc<dyn Listener>) -> Self {
         FilesStore { listener: Some(listener), ..self }
     }
 
