@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::{Context, Known};
 use super::failure::{Failure, code};
+use super::hooks;
 use super::terminal::say;
 use super::{Answer, Exec};
 use crate::deployment::Stored;
@@ -38,7 +39,9 @@ impl Exec for Check {
                 let path = t.path.display();
                 found.fine.push(format!("{path}: the topology is right"));
                 let warnings = t.warnings();
-                found.warnings.extend(warnings.iter().map(|w| format!("{path}:{}: {}", w.line, w.text)));
+                let missing = hooks::not_runnable(t);
+                let warnings = warnings.iter().chain(&missing);
+                found.warnings.extend(warnings.map(|w| format!("{path}:{}: {}", w.line, w.text)));
             }
             Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),
         }

@@ -4,20 +4,25 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use rustix::fs::{Access, access};
 
 use super::context::Source;
 use super::run::variables;
 use super::terminal::complain;
 use crate::deployment::Happening;
 use crate::hook::{Failed, Job, Worker};
+use crate::model::Hook;
 use crate::ops::{Interrupt, Never};
 use crate::output::json;
 use crate::process::HOOK_VARIABLE;
 use crate::store::Listener;
-use crate::topology::Topology;
+use crate::topology::suggest::quote;
+use crate::topology::{Setting, Topology, Warning};
 
 /// The hooks, of which perhaps there are none.
 pub struct Hooks {
@@ -131,4 +136,27 @@ impl Listener for Hooks {
 fn failed(job: &Job, why: &Failed) {
     let program = job.argv.first().map(|p| p.to_string_lossy()).unwrap_or_default();
     complain(&format!("warning: the hook {} ({program}) {}: no lock is touched by that", job.key, why));
+}
+
+/// The hooks whose program could not be started from here.
+pub fn not_runnable(topology: &Topology) -> Vec<Warning> {
+    let missing = |(hook, command): (&Hook, &Setting<Vec<String>>)| {
+        let program = PathBuf::from(topology.hook(*hook)?.into_iter().next()?);
+        let text = || {
+            let program = quote(&program.to_string_lossy());
+            format!("the hook {} cannot be run: {program} is no program that can be executed", hook.key())
+        };
+        (!is_runnable(&program)).then(|| Warning { line: command.line.unwrap_or_default(), text: text() })
+    };
+    topology.hooks.commands.iter().filter_map(missing).collect()
+}
+
+/// A name without a slash is looked for on the `PATH`.
+fn is_runnable(program: &Path) -> bool {
+    let executable = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    if program.components().count() > 1 || program.is_absolute() {
+        return executable(program);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| executable(&folder.join(program)))
 }

@@ -49,7 +49,7 @@ fn warnings(said: &Said) -> Vec<&str> {
 
 #[test]
 fn a_run_is_told_as_list_names_it() {
-    let scene = hooked(RECORD, "10s");
+    let scene = hooked(RECORD, "30s");
     let command = "deploylock list --format json > listed; exit 3";
     scene.fails(3, &["run", "-e", "prod", "--reason", "why", "--", "sh", "-c", command]);
     let listed: Value = serde_json::from_str(&read(&scene, "listed")).unwrap();
@@ -68,7 +68,7 @@ fn a_run_is_told_as_list_names_it() {
 
 #[test]
 fn waiting_giving_up_and_cancelling_are_told() {
-    let scene = hooked(RECORD, "10s");
+    let scene = hooked(RECORD, "30s");
     let held = scene.hold(&["-l", "a"]);
     forget(&scene);
     scene.fails(75, &["run", "-w", "1", "-l", "a", "--", "true"]);
@@ -90,7 +90,7 @@ fn waiting_giving_up_and_cancelling_are_told() {
 
 #[test]
 fn a_cancelled_run_is_told_once_when_its_locks_go() {
-    let scene = hooked(RECORD, "10s");
+    let scene = hooked(RECORD, "30s");
     let run = scene.start(&["run", "-l", "a", "--", "sleep", "1000"]);
     eventually("it is told that it holds", || events(&scene) == ["grant"]);
     let id = text(&scene.until("held", 1)[0]["id"]);
@@ -102,7 +102,7 @@ fn a_cancelled_run_is_told_once_when_its_locks_go() {
 
 #[test]
 fn release_clear_and_what_was_dead_are_told_also_without_a_look_at_the_topology_before() {
-    let scene = hooked(RECORD, "10s");
+    let scene = hooked(RECORD, "30s");
     let id = scene.hold(&["-l", "a"]);
     scene.ok(&["release", &id, "--outcome", "aborted"]);
     let id = scene.hold(&["-l", "a"]);
@@ -131,7 +131,7 @@ fn release_clear_and_what_was_dead_are_told_also_without_a_look_at_the_topology_
 
 #[test]
 fn what_a_hook_prints_never_mixes_with_an_answer() {
-    let scene = hooked("echo from the hook; echo and its errors >&2", "10s");
+    let scene = hooked("echo from the hook; echo and its errors >&2", "30s");
     let said = scene.run(&["acquire", "-l", "a"]);
     assert_eq!(said.out.lines().count(), 1, "{said:?}");
     let id: deploylock::deployment::Id = said.out.trim().parse().unwrap();
@@ -144,12 +144,12 @@ fn what_a_hook_prints_never_mixes_with_an_answer() {
 
 #[test]
 fn a_hook_that_fails_is_one_line_and_changes_nothing() {
-    for (script, what) in [
-        ("exit 3", "failed with exit status 3"),
-        ("kill -9 $$", "died of signal 9"),
-        ("exec sleep 1000", "took longer than 200ms and was killed"),
+    for (script, timeout, what) in [
+        ("exit 3", "30s", "failed with exit status 3"),
+        ("kill -9 $$", "30s", "died of signal 9"),
+        ("exec sleep 1000", "200ms", "took longer than 200ms and was killed"),
     ] {
-        let scene = hooked(script, "200ms");
+        let scene = hooked(script, timeout);
         let said = scene.run(&["run", "-l", "a", "--", "sh", "-c", "exit 5"]);
         assert_eq!((said.code, said.out.as_str()), (5, ""), "{said:?}");
         let warnings = warnings(&said);
@@ -172,7 +172,7 @@ fn a_hook_that_fails_is_one_line_and_changes_nothing() {
 
 #[test]
 fn a_hook_that_takes_too_long_is_ended_with_all_it_started() {
-    let scene = hooked("sleep 1000 & echo $! > started; wait", "1s");
+    let scene = hooked("sleep 1000 & echo $! > started; wait", "3s");
     let said = scene.run(&["acquire", "-l", "a"]);
     assert_eq!((said.code, warnings(&said).len()), (0, 1), "{said:?}");
     let pid = read(&scene, "started");
@@ -216,7 +216,7 @@ fn a_command_begins_after_its_hook_but_no_later_than_the_timeout() {
 
 #[test]
 fn no_hook_inherits_what_keeps_the_locks() {
-    let scene = hooked("ls -l /proc/self/fd >> open; sleep 0.05", "10s");
+    let scene = hooked("ls -l /proc/self/fd >> open; sleep 0.05", "30s");
     let held = holder(&scene, &["-l", "a"]);
     // One hook is told that this one waits while it is granted and starts its command.
     let waiting = scene.start(&["run", "--wait", "-l", "a", "--", "true"]);
@@ -274,7 +274,7 @@ fn a_signal_while_a_hook_runs_ends_it_before_the_command_begins() {
 
 #[test]
 fn a_hook_need_not_read_what_it_is_told_however_long_it_is() {
-    let scene = hooked("exit 0", "10s");
+    let scene = hooked("exit 0", "30s");
     let names: Vec<String> = (0..600).map(|n| format!("{n:0200}")).collect();
     let locks = names.iter().flat_map(|n| ["-l", n.as_str()]);
     let said = scene.run(&["acquire"].into_iter().chain(locks).collect::<Vec<_>>());
