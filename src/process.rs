@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::deployment::{Id, Place, Process};
@@ -237,12 +238,23 @@ pub fn who() -> String {
 #[must_use]
 pub fn user() -> String {
     let named = ["USER", "LOGNAME"].into_iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
-    named.unwrap_or_else(|| {
-        let uid = rustix::process::getuid().as_raw().to_string();
-        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let mut lines = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>());
-        lines.find(|f| f.get(2) == Some(&uid.as_str())).map_or(uid.clone(), |f| f[0].to_owned())
-    })
+    named.or_else(|| in_passwd(0)).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+}
+
+/// This user's home folder: `$HOME`, else what `/etc/passwd` says (a service of the system may have no `$HOME`).
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    let named = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    named.or_else(|| in_passwd(5).map(PathBuf::from))
+}
+
+/// This user's field of `/etc/passwd`, where there is one and it says something.
+fn in_passwd(field: usize) -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let own = lines.find(|fields| fields.get(2) == Some(&uid.as_str()))?;
+    own.get(field).filter(|text| !text.is_empty()).map(|text| (*text).to_owned())
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use clap::Args;
 
 use super::failure::{Failure, code};
+use super::folders;
 use super::hooks::Hooks;
 use super::terminal::When;
 use crate::deployment::Id;
@@ -95,7 +96,7 @@ impl Source {
     fn read(&self) -> Result<Known, Failure> {
         let explicit = self.global.config.clone();
         let cwd = std::env::current_dir().unwrap_or_default();
-        let user_config = folders().map(|f| f.config_dir().join(FILE_NAME));
+        let user_config = folders::of_user().map(|f| f.config.join(FILE_NAME));
         let search = Search { explicit, cwd, user_config, system: PathBuf::from(SYSTEM_FILE) };
         Ok(match locate::find(&search)? {
             Found::File { path, text } => Known::Topology(Box::new(Topology::parse(&path, &text)?)),
@@ -140,12 +141,11 @@ impl Context {
         if let Some(directory) = topology.and_then(Topology::store_directory) {
             return Ok(Place { directory, mode, steps: None });
         }
-        let folders = folders().ok_or_else(|| {
+        let folders = folders::of_user().ok_or_else(|| {
             let why = "no lock directory: there is no home folder to put one in; name one with --lock-dir";
             Failure::text(code::FAILED, why)
         })?;
-        let directory = folders.state_dir().unwrap_or(folders.data_local_dir()).to_owned();
-        Ok(Place { directory, mode: mode.or(Some(PRIVATE)), steps: None })
+        Ok(Place { directory: folders.state, mode: mode.or(Some(PRIVATE)), steps: None })
     }
 
     /// How the program has to be called to mean the same store and topology.
@@ -163,10 +163,6 @@ impl Context {
     pub fn retry(&self) -> std::time::Duration {
         RETRY_INTERVAL
     }
-}
-
-fn folders() -> Option<directories::ProjectDirs> {
-    directories::ProjectDirs::from("", "", "deploylock")
 }
 
 /// The deployment inside whose command we run, as its variable says.

@@ -15,6 +15,7 @@ use super::{Answer, Exec};
 use crate::clock;
 use crate::ops::events::What;
 use crate::ops::statistics;
+use crate::ops::versions;
 use crate::output::table;
 use crate::store::Store;
 
@@ -45,6 +46,9 @@ pub struct History {
     /// waited and held
     #[arg(long)]
     stats: bool,
+    /// The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom
+    #[arg(long, conflicts_with_all = ["lock", "event", "stats"])]
+    versions: bool,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
@@ -53,6 +57,9 @@ pub struct History {
 impl Exec for History {
     fn exec(self, context: &Context) -> Answer {
         let store = context.store()?;
+        if self.versions {
+            return self.versions(context, &store);
+        }
         let lines = store.history()?;
         // What is no JSON is a line that a crash cut: nothing that happened is lost with it but itself.
         let all = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -77,6 +84,26 @@ impl Exec for History {
 }
 
 impl History {
+    fn versions(&self, context: &Context, store: &dyn Store) -> Answer {
+        let is = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
+        let mut versions = versions::list(store)?;
+        versions.retain(|v| {
+            is(&self.id, &v.id)
+                && is(&self.env, &v.environment)
+                && is(&self.app, &v.application)
+                && is(&self.owner, &v.owner)
+                && self.since.is_none_or(|limit| is_within(&v.began, limit))
+        });
+        match self.format {
+            Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "versions": versions })))?,
+            Format::Table if versions.is_empty() && !context.global.quiet => {
+                complain(&format!("no versions that fit (in {})", store.describe()));
+            }
+            Format::Table => say(&table::versions(&versions, terminal::look(&context.global)))?,
+        }
+        Ok(code::DONE)
+    }
+
     fn fits(&self, event: &Value) -> bool {
         let is = |wanted: &Option<String>, key: &str| {
             wanted.as_deref().is_none_or(|wanted| event[key].as_str() == Some(wanted))
@@ -121,8 +148,10 @@ fn moment(text: &str) -> Option<SystemTime> {
     }
     let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
     let (hours, minutes) = offset.get(1..)?.split_once(':')?;
-    let of =
-        |digits: &str, below: u64| digits.parse::<u64>().ok().filter(|n| digits.len() == 2 && *n < below);
+    let of = |digits: &str, below: u64| {
+        let two = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|n| two && *n < below)
+    };
     let offset_by = Duration::from_secs(of(hours, 24)? * 3600 + of(minutes, 60)? * 60);
     let time = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
     match offset.as_bytes()[0] {
@@ -133,7 +162,11 @@ fn moment(text: &str) -> Option<SystemTime> {
 }
 
 fn is_recent(event: &Value, since: Since) -> bool {
-    let time = event["time"].as_str().and_then(|t| humantime::parse_rfc3339(t).ok());
+    event["time"].as_str().is_some_and(|time| is_within(time, since))
+}
+
+fn is_within(time: &str, since: Since) -> bool {
+    let time = humantime::parse_rfc3339(time).ok();
     let now = clock::now().wall;
     time.is_some_and(|time| match since {
         // What is said to happen later than now has certainly not happened long ago.

@@ -12,11 +12,12 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 
 use super::context::Source;
-use super::run::variables;
 use super::terminal::complain;
+use super::under_locks::variables;
 use crate::deployment::Happening;
 use crate::hook::{Failed, Job, Worker};
 use crate::model::Hook;
+use crate::ops::acquire::Outcome;
 use crate::ops::{Interrupt, Never};
 use crate::output::json;
 use crate::process::HOOK_VARIABLE;
@@ -58,6 +59,13 @@ impl Hooks {
             return None;
         };
         worker.settle(self.timeout(), interrupt)
+    }
+
+    /// One that is to end by a signal cannot wait for its hooks afterwards.
+    pub fn settle_before_dying(&self, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Interrupted(_)) {
+            self.settle();
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -105,7 +113,7 @@ impl Hooks {
 
     /// What a wrapped command is told, the event, and where the same locks and topology are.
     fn variables(&self, happening: &Happening) -> Vec<(&'static str, Option<OsString>)> {
-        let told = variables(happening.stored.id(), happening.stored.deployment());
+        let told = variables(happening.stored.id(), happening.stored.deployment(), None);
         let mut all: Vec<_> =
             told.into_iter().map(|(name, value)| (name, value.map(OsString::from))).collect();
         all.retain(|(name, _)| *name != HOOK_VARIABLE);

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::deployment::{Deployment, Happening, State, Stored};
+use crate::deployment::{Deployment, Happening, Id, State, Stored};
 use crate::model::Hook;
-use crate::store::Txn;
+use crate::store::{Result, Store, Txn};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +27,17 @@ pub enum What {
     Renewed,
     /// Somebody asked it to end.
     Cancelled,
+    /// It waited, and a newer one took its place.
+    Superseded,
     /// Its command failed, and its locks are kept for a person.
     Failed,
+    /// A command goes on under the locks that were kept.
+    Resumed,
 }
 
 impl What {
     /// Everything that can happen.
-    pub const ALL: [What; 9] = [
+    pub const ALL: [What; 11] = [
         What::Acquired,
         What::Waited,
         What::Released,
@@ -42,7 +46,9 @@ impl What {
         What::Reclaimed,
         What::Renewed,
         What::Cancelled,
+        What::Superseded,
         What::Failed,
+        What::Resumed,
     ];
 
     /// The word in the history and on the command line.
@@ -57,7 +63,9 @@ impl What {
             What::Reclaimed => "reclaimed",
             What::Renewed => "renewed",
             What::Cancelled => "cancelled",
+            What::Superseded => "superseded",
             What::Failed => "failed",
+            What::Resumed => "resumed",
         }
     }
 }
@@ -103,6 +111,22 @@ pub struct Aside<'a> {
     pub took: Option<Duration>,
 }
 
+/// What last happened to a deployment, and who did it, as far as the history knows.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn last_of(store: &dyn Store, id: &Id) -> Result<(Option<What>, Option<String>)> {
+    let lines = store.history()?;
+    let mut events = lines.iter().rev().filter(|line| line.contains(id.as_str()));
+    let own = events.find_map(|line| {
+        let event = serde_json::from_str::<serde_json::Value>(line).ok()?;
+        (event["id"] == id.as_str()).then_some(event)
+    });
+    let Some(event) = own else { return Ok((None, None)) };
+    let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
+    Ok((what, event["by"].as_str().map(str::to_owned)))
+}
+
 /// A time as JSON has it: RFC 3339, UTC, whole seconds.
 #[must_use]
 pub fn rfc3339(time: SystemTime) -> String {
@@ -136,7 +160,7 @@ struct Event<'a> {
 /// The state that an event speaks of by itself; what ends is taken to have held.
 fn state_after(what: What) -> State {
     match what {
-        What::Waited => State::Waiting,
+        What::Waited | What::Superseded => State::Waiting,
         What::Paused => State::Paused,
         _ => State::Attached,
     }
@@ -151,6 +175,7 @@ impl Event<'_> {
             (What::Waited | What::Renewed, _) => (None, None),
             (What::Acquired, _) => (Some(took.unwrap_or_default()), None),
             (What::Paused, _) => (took, None),
+            (What::Resumed, _) => (None, took),
             // It has only been asked to end.
             (What::Cancelled, _) if self.aside.outcome.is_none() => (None, None),
             (_, State::Waiting) => (in_state(), None),
@@ -164,13 +189,13 @@ impl Event<'_> {
         match self.what {
             What::Waited => Some(Hook::Wait),
             What::Acquired => Some(Hook::Grant),
-            What::Released => Some(Hook::Release),
+            What::Released | What::Superseded => Some(Hook::Release),
             // One that was only asked to end gives its locks back when it has ended.
             What::Cancelled => self.aside.outcome.map(|_| Hook::Release),
             What::Reclaimed => Some(Hook::Stale),
             What::Cleared if self.aside.stale.is_some() => Some(Hook::Stale),
             What::Cleared => Some(Hook::Clear),
-            What::Paused | What::Renewed | What::Failed => None,
+            What::Paused | What::Renewed | What::Failed | What::Resumed => None,
         }
     }
 }

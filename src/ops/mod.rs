@@ -4,9 +4,13 @@ pub mod acquire;
 pub mod clear;
 pub mod events;
 pub mod hand_off;
+mod manual;
 pub mod release;
 pub mod statistics;
+mod supersede;
 pub mod survey;
+pub mod takeover;
+pub mod versions;
 pub mod wait;
 mod waiter;
 

@@ -91,7 +91,9 @@ pub fn keep_failed(store: &dyn Store, d: &Deployment, status: i32) -> Result<boo
         };
         txn.settle_down(&kept, State::Detached)?;
         let took = txn.now().wall.duration_since(d.since).ok();
-        events::log(txn, What::Failed, &kept, Aside { took, ..Aside::default() });
+        let why = format!("exit status {status}");
+        let aside = Aside { outcome: Some("failed"), why: Some(&why), took, ..Aside::default() };
+        events::log(txn, What::Failed, &kept, aside);
         Ok(true)
     })
 }

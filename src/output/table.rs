@@ -7,6 +7,7 @@ use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::Entry;
 use crate::ops::statistics::Figures;
 use crate::ops::survey::{LockShown, Shown, Survey};
+use crate::ops::versions::Version;
 
 use super::style::{Colour, clean, fit, pad, paint, since, width};
 
@@ -218,6 +219,24 @@ pub fn statistics(figures: &[Figures], look: Look) -> String {
     let heads = ["ENVIRONMENT", "DEPLOYMENTS", "FAILED", "STALE", "WAITED", "WAITED P95", "HELD", "HELD P95"];
     render(&heads, rows.collect(), look)
 }
+
+/// One row for each version of an application.
+#[must_use]
+pub fn versions(versions: &[Version], look: Look) -> String {
+    let rows = versions.iter().map(|v| {
+        let fingerprint = v.fingerprint.split_once(':').map_or(v.fingerprint.as_str(), |(_, hex)| hex);
+        let what = v.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        let what = format!("{}{what} to {}", v.application, v.environment);
+        let short: String = fingerprint.chars().take(SHORT).collect();
+        let texts = [v.number.to_string(), what, v.outcome.clone(), short, v.began.clone()];
+        texts.into_iter().chain([v.owner.clone(), v.id.clone()]).map(cell).collect()
+    });
+    let heads = ["VERSION", "WHAT", "OUTCOME", "FINGERPRINT", "BEGAN", "OWNER", "DEPLOYMENT"];
+    render(&heads, rows.collect(), look)
+}
+
+/// How much of a fingerprint people need to tell two apart.
+const SHORT: usize = 12;
 
 /// Columns as wide as they need to be; where that is more than there is, the widest give way.
 fn render(heads: &[&str], rows: Vec<Vec<Cell>>, look: Look) -> String {

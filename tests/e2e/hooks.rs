@@ -101,6 +101,24 @@ fn a_cancelled_run_is_told_once_when_its_locks_go() {
 }
 
 #[test]
+fn a_failed_run_that_is_kept_and_resumed_was_granted_once_and_ends_once() {
+    let scene = hooked(RECORD, "30s");
+    let topology = "onFailure = 'hold'\ncontainers = ['c']";
+    let text = read(&scene, "deploylock.toml").replace("containers = ['c']", topology);
+    std::fs::write(scene.path("deploylock.toml"), text).unwrap();
+    scene.fails(3, &["run", "-e", "prod", "--", "sh", "-c", "exit 3"]);
+    assert_eq!(events(&scene), ["grant"]);
+    let id = text_of_only(&scene);
+    scene.ok(&["run", "--resume", &id, "--", "true"]);
+    assert_eq!(events(&scene), ["grant", "release"]);
+    assert_eq!(told(&scene)[1]["outcome"], "done");
+}
+
+fn text_of_only(scene: &Scene) -> String {
+    text(&scene.until("held", 1)[0]["id"])
+}
+
+#[test]
 fn release_clear_and_what_was_dead_are_told_also_without_a_look_at_the_topology_before() {
     let scene = hooked(RECORD, "30s");
     let id = scene.hold(&["-l", "a"]);

@@ -180,6 +180,7 @@ fn the_starter_shows_every_key_and_each_can_be_uncommented() {
         keys::ENGINE,
         keys::DEPLOYED,
         keys::HOOKS,
+        keys::APPLICATION,
     ];
     for key in tables.concat() {
         assert!(STARTER.contains(key), "{key} is not in the starter");
