@@ -242,11 +242,12 @@ cancelled\t''
 superseded\t''
 failed\t''
 resumed\t''"
-complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago, or not before this time (RFC 3339)' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l stats -d 'What it comes to for each environment: how many deployments, how many failed or were stale, how long they waited and held'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l versions -d 'The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F

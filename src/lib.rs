@@ -13,6 +13,7 @@ pub mod deployment;
 pub mod engine;
 pub mod fingerprint;
 pub mod freeze;
+pub mod hook;
 pub mod liveness;
 pub mod model;
 pub mod ops;

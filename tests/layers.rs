@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
     ("ops", &["model", "deployment", "clock", "freeze", "engine", "process", "liveness", "store"]),
     ("signals", &["ops"]),
+    ("hook", &["clock", "process", "ops"]),
     ("command", &["deployment", "clock", "ops", "signals", "store"]),
     ("output", &["model", "deployment", "clock", "freeze", "engine", "ops"]),
     (
@@ -34,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "store",
             "ops",
             "signals",
+            "hook",
             "command",
             "fingerprint",
             "output",

@@ -50,6 +50,7 @@ impl Exec for Acquire {
             }
             other => {
                 line.clear();
+                context.hooks.settle_before_dying(&other);
                 // What is paused is waited for by its id.
                 let target =
                     self.resume.as_ref().map_or_else(|| self.target.words(), |id| vec![id.to_string()]);

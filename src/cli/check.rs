@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::{Context, Known};
 use super::failure::{Failure, code};
+use super::hooks;
 use super::terminal::say;
 use super::{Answer, Exec};
 use crate::clock;
@@ -40,6 +41,7 @@ impl Exec for Check {
                 found.fine.push(format!("{path}: the topology is right"));
                 let mut warnings = t.warnings();
                 warnings.extend(t.freeze_warnings(clock::now().wall));
+                warnings.extend(hooks::not_runnable(t));
                 warnings.sort_by_key(|w| w.line);
                 found.warnings.extend(warnings.iter().map(|w| format!("{path}:{}: {}", w.line, w.text)));
             }

@@ -1,12 +1,13 @@
 //! What every command shares: the global options, the topology, the store.
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
 use super::failure::{Failure, code};
 use super::folders;
+use super::hooks::Hooks;
 use super::terminal::When;
 use crate::deployment::Id;
 use crate::output::message::Commands;
@@ -55,11 +56,20 @@ impl Known {
     }
 }
 
+/// Where the topology comes from.
+pub struct Source {
+    /// The global options, with what the variables say.
+    pub global: Global,
+    known: OnceLock<Known>,
+}
+
 /// One invocation of the program.
 pub struct Context {
     /// The global options.
     pub global: Global,
-    known: OnceCell<Known>,
+    /// The hooks of the topology.
+    pub hooks: Arc<Hooks>,
+    source: Arc<Source>,
 }
 
 /// What the option says, else the variable; an empty one says nothing.
@@ -68,12 +78,10 @@ fn given(option: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
     path.filter(|p| !p.as_os_str().is_empty())
 }
 
-impl Context {
-    /// With these options.
-    pub fn new(mut global: Global) -> Self {
-        global.config = given(global.config, "DEPLOYLOCK_CONFIG");
-        global.lock_dir = given(global.lock_dir, "DEPLOYLOCK_DIR");
-        Context { global, known: OnceCell::new() }
+impl Source {
+    /// The topology, if it has been read.
+    pub fn read_already(&self) -> Option<&Known> {
+        self.known.get()
     }
 
     /// The topology, read when it is first asked for.
@@ -95,15 +103,31 @@ impl Context {
             Found::Nowhere { looked } => Known::Nowhere(looked),
         })
     }
+}
+
+impl Context {
+    /// With these options.
+    pub fn new(mut global: Global) -> Self {
+        global.config = given(global.config, "DEPLOYLOCK_CONFIG");
+        global.lock_dir = given(global.lock_dir, "DEPLOYLOCK_DIR");
+        let source = Arc::new(Source { global: global.clone(), known: OnceLock::new() });
+        Context { global, hooks: Arc::new(Hooks::new(source.clone())), source }
+    }
+
+    /// The topology, read when it is first asked for.
+    pub fn known(&self) -> Result<&Known, Failure> {
+        self.source.known()
+    }
 
     /// The store. Where the lock directory is given, no topology is needed for it.
     pub fn store(&self) -> Result<FilesStore, Failure> {
-        Ok(FilesStore::new(self.place()?))
+        let store = FilesStore::new(self.place()?);
+        Ok(if self.hooks.possible() { store.heard_by(self.hooks.clone()) } else { store })
     }
 
     fn place(&self) -> Result<Place, Failure> {
         if let Some(directory) = &self.global.lock_dir {
-            let mode = self.known.get().and_then(Known::topology).and_then(|t| t.store.mode.value);
+            let mode = self.source.read_already().and_then(Known::topology).and_then(|t| t.store.mode.value);
             return Ok(Place { directory: directory.clone(), mode, steps: None });
         }
         let topology = self.known()?.topology();
@@ -148,6 +172,5 @@ pub fn inherited_id() -> Option<Id> {
 
 /// `user@host`
 pub fn myself() -> String {
-    let user = crate::process::user();
-    format!("{user}@{}", crate::process::here().host)
+    crate::process::who()
 }

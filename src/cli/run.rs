@@ -175,11 +175,15 @@ impl Run {
         let outcome = acquire(store, &draft, patience, retry, &mut line, signals)?;
         let Outcome::Granted(grant) = outcome else {
             line.clear();
+            context.hooks.settle_before_dying(&outcome);
             let mut commands = context.commands(words);
             commands.overriding = self.overriding();
             return Ok(not_acquired(outcome, &commands, self.wait.code(), signals));
         };
         line.granted(grant.waited);
+        if let Some(signal) = context.hooks.settle_briefly(signals) {
+            return interrupted(context, store, &grant, signal, signals);
+        }
         let Grant { deployment, lease, leftovers, waited } = *grant;
         let version = match self.version(store, &deployment, resources, waited) {
             Ok(None) => None,
@@ -245,6 +249,20 @@ struct Attempt {
     /// The target again, for the messages.
     words: Vec<String>,
     resources: Option<Resources>,
+}
+
+/// Granted, and told to stop before anything was begun.
+fn interrupted(
+    context: &Context,
+    store: &dyn Store,
+    grant: &Grant,
+    signal: i32,
+    signals: &Signals,
+) -> Answer {
+    release::give_back(store, &grant.deployment, "aborted")?;
+    let outcome = Outcome::Interrupted(signal);
+    context.hooks.settle_before_dying(&outcome);
+    Ok(not_acquired(outcome, &context.commands(Vec::new()), code::NOT_ACQUIRED, signals))
 }
 
 fn nothing_to_do(context: &Context, same: &Version) -> u8 {

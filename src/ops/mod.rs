@@ -7,6 +7,7 @@ mod freeze;
 pub mod hand_off;
 mod manual;
 pub mod release;
+pub mod statistics;
 mod supersede;
 pub mod survey;
 pub mod takeover;

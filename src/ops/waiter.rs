@@ -10,7 +10,7 @@ use super::hand_off::{self, names};
 use super::manual;
 use super::{Interrupt, Progress, Queueing, Result, freeze};
 use crate::clock;
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, State, Stored};
 use crate::engine::{self, Refusal, Who};
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
@@ -156,8 +156,7 @@ impl Waiter<'_, '_> {
     fn look(&mut self, give_up: bool) -> Result<Found> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
-            let id = waiting.deployment.id.clone();
-            if let Some(done) = settled(txn, &id, draft)? {
+            if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }
             if freeze::stops(draft, txn.now()) {
@@ -166,7 +165,7 @@ impl Waiter<'_, '_> {
             }
             waiting.opening = freeze::opening(draft, txn.now());
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id, draft)? {
+            if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }
             if give_up {
@@ -176,7 +175,7 @@ impl Waiter<'_, '_> {
                 withdraw(txn, waiting, draft, None)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            if let Some(done) = settled(txn, &id, draft)? {
+            if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }
             if draft.refuse_manual
@@ -195,20 +194,23 @@ const FROZEN: &str = "a freeze began";
 
 /// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it; in a freeze
 /// that has begun since it asked, it is given back.
-fn settled(txn: &mut dyn Txn, id: &Id, draft: &Draft) -> Result<Option<Found>> {
+fn settled(txn: &mut dyn Txn, queued: &Deployment, draft: &Draft) -> Result<Option<Found>> {
+    let id = &queued.id;
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
             if freeze::stops(draft, txn.now()) {
                 // The paused record of one that was resumed is still there, and counts again.
                 txn.remove(id)?;
-                events::log(txn, What::Released, &d, Aside { why: Some(FROZEN), ..Aside::default() });
-                hand_off::ended(txn, &Stored::Readable(state, d))?;
+                let was = Stored::Readable(state, d);
+                let aside = Aside { why: Some(FROZEN), ..Aside::default() };
+                events::log_stored(txn, What::Released, &was, aside);
+                hand_off::ended(txn, &was)?;
                 return Ok(Some(Found::Frozen));
             }
             if draft.resume.is_some() {
                 txn.remove_paused(id)?;
             }
-            let took = d.since.duration_since(d.requested).ok();
+            let took = d.since.duration_since(queued.since).ok();
             let passed = freeze::passed(draft, txn.now());
             let aside = Aside { took, overridden: passed.as_deref(), ..Aside::default() };
             events::log(txn, What::Acquired, &d, aside);
@@ -231,11 +233,14 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft, why: Option<&st
     if draft.resume.is_some() {
         let again = Deployment { since: txn.now().wall, ..d.clone() };
         txn.settle_down(&again, State::Paused)?;
-        events::log(txn, What::Paused, &again, Aside { why, ..Aside::default() });
+        let took = again.since.duration_since(d.since).ok();
+        events::log(txn, What::Paused, &again, Aside { took, why, ..Aside::default() });
         paused = Some(d.id.clone());
     } else {
         txn.remove(&d.id)?;
-        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), why, ..Aside::default() });
+        let was = Stored::Readable(State::Waiting, Box::new(d.clone()));
+        let aside = Aside { outcome: Some("gave up"), why, ..Aside::default() };
+        events::log_stored(txn, What::Released, &was, aside);
     }
     hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);

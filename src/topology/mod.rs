@@ -16,12 +16,13 @@ mod value;
 mod warnings;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::freeze::Window;
-use crate::model::Keep;
+use crate::model::{Hook, Keep};
 
 pub use error::TopologyError;
 pub use warnings::Warning;
@@ -34,6 +35,9 @@ pub const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// `lock_retry_attempts` where nothing sets it.
 pub const RETRY_ATTEMPTS: u32 = 60;
+
+/// `timeout` of `[hooks]` where nothing sets it.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A value, and where the file sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +103,8 @@ pub struct Topology {
     pub engines: BTreeMap<String, Engine>,
     /// `[locks.N]`
     pub locks: BTreeMap<String, NamedLock>,
+    /// `[hooks]`
+    pub hooks: Hooks,
 }
 
 impl Topology {
@@ -127,6 +133,21 @@ impl Topology {
     pub fn store_directory(&self) -> Option<PathBuf> {
         let directory = self.store.directory.value.as_deref()?;
         Some(self.path.parent().unwrap_or(Path::new("")).join(directory))
+    }
+
+    /// The program and arguments of this hook. A program that is named by a relative path with a slash is relative
+    /// to the folder of the file, any other name is looked for on the `PATH`.
+    #[must_use]
+    pub fn hook(&self, hook: Hook) -> Option<Vec<OsString>> {
+        let command = &self.hooks.commands.get(&hook)?.value;
+        let mut words: Vec<OsString> = command.iter().map(OsString::from).collect();
+        if let Some(program) = words.first_mut().filter(|p| p.as_encoded_bytes().contains(&b'/')) {
+            let folder = self.path.parent().unwrap_or(Path::new(""));
+            // Without a folder before it, it would be looked for on the PATH.
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            *program = folder.join(&*program).into_os_string();
+        }
+        Some(words)
     }
 }
 
@@ -258,4 +279,15 @@ pub struct NamedLock {
     pub line: usize,
     /// The two policy keys.
     pub concurrency: Concurrency,
+}
+
+/// `[hooks]`: programs that are told what happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    /// The line of its header; `None` when the file has none.
+    pub line: Option<usize>,
+    /// Program and arguments of each that is set; never empty.
+    pub commands: BTreeMap<Hook, Setting<Vec<String>>>,
+    /// `timeout`, default [`HOOK_TIMEOUT`]; never zero.
+    pub timeout: Setting<Duration>,
 }

@@ -12,12 +12,13 @@ use super::error::{Source, TopologyError};
 use super::freeze;
 use super::read::{ALLOW, Entry, LIMIT, Name, Table};
 use super::{
-    Application, Backend, Container, DeployedApplication, Engine, Environment, Group, Listed, NamedLock,
-    RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
+    Application, Backend, Container, DeployedApplication, Engine, Environment, Group, HOOK_TIMEOUT, Hooks,
+    Listed, NamedLock, RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
 };
+use crate::model::Hook;
 
 pub(super) const TOP: &[&str] =
-    &["store", "environments", "containers", "groups", "applications", "engines", "locks"];
+    &["store", "environments", "containers", "groups", "applications", "engines", "locks", "hooks"];
 pub(super) const STORE: &[&str] = &["backend", "directory", "mode", "endpoints", "prefix"];
 pub(super) const ENVIRONMENT: &[&str] = &[
     "containers",
@@ -39,6 +40,7 @@ pub(super) const APPLICATION: &[&str] = &[ALLOW, LIMIT, "queue", "environments"]
 pub(super) const DEPLOYED: &[&str] = &[ALLOW, LIMIT, "containers"];
 pub(super) const ENGINE: &[&str] = &["deployment_lock_used"];
 pub(super) const LOCK: &[&str] = &[ALLOW, LIMIT];
+pub(super) const HOOKS: &[&str] = &["on_wait", "on_grant", "on_release", "on_stale", "on_clear", "timeout"];
 
 const CONTAINER_NAMES: &str = "a list of container names";
 
@@ -57,6 +59,7 @@ pub(super) fn topology(path: &Path, text: &str) -> Result<Topology, TopologyErro
         applications: each(&top, "applications", |entry| application(&source, entry, &mut used))?,
         engines: each(&top, "engines", |entry| engine(&source, entry))?,
         locks: each(&top, "locks", |entry| named_lock(&source, entry))?,
+        hooks: hooks(&top)?,
     };
     declare_listed(&mut topology);
     used.check(&source, &topology)?;
@@ -219,6 +222,21 @@ fn engine<'a>(source: &'a Source<'a>, entry: &Entry<'a>) -> Result<Engine, Topol
 fn named_lock<'a>(source: &'a Source<'a>, entry: &Entry<'a>) -> Result<NamedLock, TopologyError> {
     let table = Table::of(source, entry, LOCK)?;
     Ok(NamedLock { line: table.line, concurrency: table.concurrency()? })
+}
+
+fn hooks(top: &Table<'_>) -> Result<Hooks, TopologyError> {
+    let Some(entry) = top.entry("hooks")? else {
+        let timeout = Setting::unset(HOOK_TIMEOUT);
+        return Ok(Hooks { line: None, commands: BTreeMap::new(), timeout });
+    };
+    let table = Table::of(top.source, &entry, HOOKS)?;
+    let mut commands = BTreeMap::new();
+    for hook in Hook::ALL {
+        if let Some(command) = table.command(hook.key())? {
+            commands.insert(hook, command);
+        }
+    }
+    Ok(Hooks { line: Some(table.line), commands, timeout: table.duration("timeout", HOOK_TIMEOUT)? })
 }
 
 /// A key that names something declared elsewhere.

@@ -269,6 +269,33 @@ impl<'a> Table<'a> {
         Ok(Some(names))
     }
 
+    /// A program and its arguments, as a list of strings; `None` where the key is missing.
+    pub(super) fn command(&self, known: &str) -> Result<Option<Setting<Vec<String>>>, TopologyError> {
+        const EXPECTED: &str = "a program and its arguments as a list of strings, [\"notify\", \"--chat\"]";
+        let Some(field) = self.field(known) else {
+            return Ok(None);
+        };
+        let words = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, EXPECTED))?;
+        let mut command = Vec::with_capacity(words.len());
+        for word in words {
+            let wrong = |what: &str| {
+                let message = format!("{} in {} {what}", quote(field.key), self.title());
+                self.source.error(&word.span(), message)
+            };
+            let found = kind_of(word.get_ref());
+            let text = word.get_ref().as_str();
+            let text = text.ok_or_else(|| wrong(&format!("must be {EXPECTED}, found {found} in it")))?;
+            if text.contains('\0') {
+                return Err(wrong("must have no NUL character in it"));
+            }
+            command.push(text.to_owned());
+        }
+        if command.first().is_none_or(String::is_empty) {
+            return Err(self.wrong(field, "must begin with a program; leave the key out for no hook"));
+        }
+        Ok(Some(Setting::at(self.source.line(field.place.start), command)))
+    }
+
     fn name_in(
         &self,
         field: &Field<'a>,

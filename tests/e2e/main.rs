@@ -12,6 +12,7 @@ mod crash;
 mod crowd;
 mod freeze;
 mod guard;
+mod hooks;
 mod nested;
 mod queues;
 mod signals;
