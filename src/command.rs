@@ -16,6 +16,9 @@ use crate::ops;
 use crate::signals::{Came, Signals};
 use crate::store::{self, Store, StoreError, Wake};
 
+/// How long a command may run before its process is noted: until then its record says that it is being started, and
+/// it is known by its environment.
+const UNNOTED: Duration = Duration::from_millis(5);
 /// How long a command may run before its record is watched: short ones are spared the watch.
 const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long a command that was told to end may take before it is killed.
@@ -121,6 +124,8 @@ enum Record {
 
 /// Somebody to be told what happens to a running command.
 pub trait Witness {
+    /// It has not ended at once: its process.
+    fn runs_on(&mut self, pid: u32);
     /// Its locks were taken away; it is being ended, or not.
     fn lost(&mut self, then: OnLost);
     /// Somebody asked it to end.
@@ -159,14 +164,6 @@ impl Running {
         }
     }
 
-    /// Whether it has come to its end already.
-    ///
-    /// # Errors
-    /// When that cannot be asked.
-    pub fn has_ended(&mut self) -> io::Result<bool> {
-        Ok(self.ended()?.is_some())
-    }
-
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
@@ -179,7 +176,12 @@ impl Supervisor<'_> {
     /// When the child cannot be waited for.
     pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
         let mut interrupted = false;
-        if let Some(status) = self.wait_briefly(&mut running, signals, &mut interrupted)? {
+        // Most commands of a deployment's steps end before a note or a watch would have paid.
+        if let Some(status) = wait_briefly(UNNOTED, &mut running, signals, &mut interrupted)? {
+            return Ok(ended(status, interrupted, false));
+        }
+        self.witness.runs_on(running.pid());
+        if let Some(status) = wait_briefly(UNWATCHED, &mut running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted, false));
         }
         let mut sleeper = match self.store.sleeper(self.retry) {
@@ -239,27 +241,6 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Most commands of a deployment's steps end before a watch would have paid.
-    fn wait_briefly(
-        &mut self,
-        running: &mut Running,
-        signals: &mut Signals,
-        interrupted: &mut bool,
-    ) -> io::Result<Option<ExitStatus>> {
-        let until = clock::since_boot() + UNWATCHED;
-        loop {
-            if let Some(status) = running.ended()? {
-                return Ok(Some(status));
-            }
-            let left = until.saturating_sub(clock::since_boot());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            poll_signals(signals, Some(left))?;
-            pass_on(running, signals.pending(), interrupted);
-        }
-    }
-
     fn look(&self, sleeper: Option<&mut (dyn store::Sleeper + '_)>) -> Result<Record, StoreError> {
         let mut sleeper = sleeper;
         let found = store::look(self.store, |txn| {
@@ -275,6 +256,27 @@ impl Supervisor<'_> {
             Some(stored) if stored.state().holds() => Record::Held,
             _ => Record::Lost,
         })
+    }
+}
+
+/// Waits at most this long for the end.
+fn wait_briefly(
+    bound: Duration,
+    running: &mut Running,
+    signals: &mut Signals,
+    interrupted: &mut bool,
+) -> io::Result<Option<ExitStatus>> {
+    let until = clock::since_boot() + bound;
+    loop {
+        if let Some(status) = running.ended()? {
+            return Ok(Some(status));
+        }
+        let left = until.saturating_sub(clock::since_boot());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        poll_signals(signals, Some(left))?;
+        pass_on(running, signals.pending(), interrupted);
     }
 }
 

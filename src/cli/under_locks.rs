@@ -42,7 +42,7 @@ impl UnderLocks<'_> {
         lease: Box<dyn Lease>,
         leftovers: Option<Box<dyn std::any::Any + Send>>,
     ) -> Answer {
-        let mut running = match self.start(d, Some(lease.as_ref())) {
+        let running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
             Err(failure) => {
                 self.note_end(d, "failed");
@@ -53,11 +53,7 @@ impl UnderLocks<'_> {
         if let Some(leftovers) = leftovers {
             std::thread::spawn(move || drop(leftovers));
         }
-        // The system may have let it run to its end before it came back to us.
-        if !running.has_ended()? {
-            self.note(d, &running);
-        }
-        let ended = self.watch(d, running)?;
+        let ended = self.watch(d, running, true)?;
         let code = self.finish(d, ended)?;
         drop(lease);
         pass_on_interrupt(self.context, ended, code);
@@ -67,7 +63,7 @@ impl UnderLocks<'_> {
     /// Runs it under locks that stay held when it has ended.
     pub fn run_and_stay(mut self, d: &Deployment) -> Answer {
         let running = self.start(d, None)?;
-        let ended = self.watch(d, running)?;
+        let ended = self.watch(d, running, false)?;
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
         pass_on_interrupt(self.context, ended, code);
         Ok(code)
@@ -80,22 +76,15 @@ impl UnderLocks<'_> {
         Ok(command::start(self.command, &variables(&d.id, Some(d), self.version), held)?)
     }
 
-    /// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,
-    /// the record still says that a command was started, and the lock on it that it lives.
-    fn note(&self, d: &Deployment, running: &Running) {
-        if let Err(e) = release::note_command(self.store, &d.id, process::child(running.pid())) {
-            complain(&format!("warning: {e}"));
-        }
-    }
-
-    fn watch(&mut self, d: &Deployment, running: Running) -> std::io::Result<Ended> {
+    /// Waits for its end; `notes`: the deployment is its own.
+    fn watch(&mut self, d: &Deployment, running: Running, notes: bool) -> std::io::Result<Ended> {
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
             renew: d.ttl.map(|ttl| ttl / 3),
             retry: self.retry,
             on_lost: self.on_lost,
-            witness: &mut Teller { id: &d.id },
+            witness: &mut Teller { store: self.store, id: &d.id, notes },
         };
         supervisor.wait(running, self.signals)
     }
@@ -187,10 +176,22 @@ fn taken_away(id: &Id) -> String {
 }
 
 struct Teller<'a> {
+    store: &'a dyn Store,
     id: &'a Id,
+    notes: bool,
 }
 
 impl Witness for Teller<'_> {
+    /// Notes the process, by which it is told from a dead one if this wrapper is killed. Where that fails, the record
+    /// still says that a command was started, and the lock on it that it lives.
+    fn runs_on(&mut self, pid: u32) {
+        if self.notes
+            && let Err(e) = release::note_command(self.store, self.id, process::child(pid))
+        {
+            complain(&format!("warning: {e}"));
+        }
+    }
+
     fn lost(&mut self, then: OnLost) {
         let then = match then {
             OnLost::End => "ending it",

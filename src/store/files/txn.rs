@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use super::evidence::is_locked;
 use super::folder::{Folder, Opened, Top, io_failed};
@@ -25,7 +26,10 @@ pub(super) struct Files<'a> {
     held: guard::Held<'a>,
     content: Content,
     pub(super) now: Now,
+    /// Whether anything may be changed.
+    pub(super) writes: bool,
     pub(super) queues: HashMap<LockName, Queue>,
+    pub(super) lock_files: HashMap<LockName, Rc<Opened>>,
     pub(super) standings: HashMap<Id, Standing>,
     pub(super) stems: HashMap<Id, Stem>,
     /// Where what happens is kept, if anybody wants to hear it.
@@ -82,12 +86,23 @@ impl<'a> Files<'a> {
     pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
         let none = Content { boot: String::new(), number: 0, ceiling: 0 };
         let content = held.read()?.unwrap_or(none);
-        Ok(Files::new(top, held, content))
+        Ok(Files { writes: false, ..Files::new(top, held, content) })
     }
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
-        let (queues, standings, stems) = Default::default();
-        Files { top, held, content, now: clock::now(), queues, standings, stems, heard: None }
+        let (queues, lock_files, standings, stems) = Default::default();
+        Files {
+            top,
+            held,
+            content,
+            now: clock::now(),
+            writes: true,
+            queues,
+            lock_files,
+            standings,
+            stems,
+            heard: None,
+        }
     }
 
     /// Keeps there what happens.
@@ -528,6 +543,7 @@ impl Txn for Files<'_> {
             if self.top.local && self.queue_mut(&lock)?.lines.is_empty() {
                 self.top.remove(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?;
                 self.queues.remove(&lock);
+                self.lock_files.remove(&lock);
             }
         }
         Ok(())
