@@ -21,6 +21,9 @@ const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Who renews a time to live while a command runs, for the history.
+pub const BY_ITS_RUN: &str = "its run";
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
@@ -30,6 +33,8 @@ pub struct Ended {
     pub interrupted: bool,
     /// Its locks were taken away while it ran.
     pub lost: bool,
+    /// Somebody asked it to end.
+    pub cancelled: bool,
 }
 
 /// What happens to a command whose locks were taken away.
@@ -180,7 +185,7 @@ impl Supervisor<'_> {
     pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
         let mut interrupted = false;
         if let Some(status) = self.wait_briefly(&mut running, signals, &mut interrupted)? {
-            return Ok(ended(status, interrupted, false));
+            return Ok(ended(status, interrupted));
         }
         let mut sleeper = match self.store.sleeper(self.retry) {
             Ok(sleeper) => Some(sleeper),
@@ -223,7 +228,7 @@ impl Supervisor<'_> {
             if let Some(status) = running.ended()? {
                 // Taking the watch down would delay the release: the end of the process does it as well.
                 std::mem::forget(sleeper.as_deref_mut().and_then(store::Sleeper::leftovers));
-                return Ok(ended(status, interrupted, lost));
+                return Ok(Ended { lost, cancelled: asked, ..ended(status, interrupted) });
             }
             let now = clock::since_boot();
             if ending.is_some_and(|at| now >= at) {
@@ -232,7 +237,7 @@ impl Supervisor<'_> {
             }
             if renewal.is_some_and(|at| now >= at) {
                 renewal = self.renew.map(|every| now + every);
-                if let Err(e) = ops::release::renew(self.store, self.id, None, "its run").map(drop) {
+                if let Err(e) = ops::release::renew(self.store, self.id, None, BY_ITS_RUN).map(drop) {
                     self.witness.warn(&e);
                 }
             }
@@ -309,9 +314,9 @@ fn pass_on(running: &Running, came: Vec<Came>, interrupted: &mut bool) {
     }
 }
 
-fn ended(status: ExitStatus, interrupted: bool, lost: bool) -> Ended {
+fn ended(status: ExitStatus, interrupted: bool) -> Ended {
     let signal = status.signal();
     let code = status.code().or(signal.map(|s| 128 + s)).unwrap_or(1);
     let died_of_it = interrupted && signal == Some(signal_hook::consts::SIGINT);
-    Ended { code: code as u8, interrupted: died_of_it, lost }
+    Ended { code: code as u8, interrupted: died_of_it, lost: false, cancelled: false }
 }

@@ -7,10 +7,11 @@ use super::Answer;
 use super::context::Context;
 use super::failure::{Failure, code};
 use super::terminal::complain;
-use crate::command::{self, Ended, OnLost, Running, Supervisor, Witness};
+use crate::command::{self, BY_ITS_RUN, Ended, OnLost, Running, Supervisor, Witness};
 use crate::deployment::{Deployment, Id};
 use crate::model::Keep;
-use crate::ops::{release, versions};
+use crate::ops::release::{self, Renewed};
+use crate::ops::versions;
 use crate::process;
 use crate::signals::Signals;
 use crate::store::{Lease, Store, StoreError};
@@ -25,6 +26,8 @@ pub struct UnderLocks<'a> {
     pub command: &'a [OsString],
     /// The number it deploys.
     pub version: Option<u64>,
+    /// It goes on under what was kept for a person.
+    pub resumed: bool,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
     /// How late a change of another host may be noticed.
@@ -43,6 +46,11 @@ impl UnderLocks<'_> {
     ) -> Answer {
         let mut running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
+            Err(failure) if self.resumed => {
+                complain(&failure.to_string());
+                // A word mistyped is no reason to give back what was kept for a person.
+                return Ok(self.keep(d, failure.code, "the command did not start: it ended"));
+            }
             Err(failure) => {
                 self.note_end(d, "failed");
                 release::give_back(self.store, d, "failed")?;
@@ -65,6 +73,12 @@ impl UnderLocks<'_> {
 
     /// Runs it under locks that stay held when it has ended.
     pub fn run_and_stay(mut self, d: &Deployment) -> Answer {
+        // Its time to live may be nearly over.
+        if d.ttl.is_some()
+            && matches!(release::renew(self.store, &d.id, None, BY_ITS_RUN)?, Renewed::NotThere)
+        {
+            return Err(Failure::text(code::NOT_THERE, taken_away(&d.id)));
+        }
         let running = self.start(d, None)?;
         let ended = self.watch(d, running)?;
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
@@ -98,14 +112,19 @@ impl UnderLocks<'_> {
     }
 
     fn finish(&self, d: &Deployment, ended: Ended) -> Answer {
-        let outcome = if ended.code == 0 && !ended.lost { versions::DONE } else { "failed" };
+        let outcome = match ended {
+            Ended { code: 0, lost: false, .. } => versions::DONE,
+            Ended { cancelled: true, .. } => "aborted",
+            _ => "failed",
+        };
         // While the application's lock is still its own.
         self.note_end(d, outcome);
         if ended.lost {
             return Ok(self.code_of_lost(ended));
         }
-        if ended.code != 0 && d.on_failure == Keep::Hold {
-            return self.keep(d, ended);
+        // Who cancels it wants its locks back, not kept.
+        if ended.code != 0 && d.on_failure == Keep::Hold && !ended.cancelled {
+            return Ok(self.keep(d, ended.code, "the command failed"));
         }
         match release::give_back(self.store, d, outcome) {
             Ok(true) => Ok(ended.code),
@@ -133,20 +152,33 @@ impl UnderLocks<'_> {
         }
     }
 
-    fn keep(&self, d: &Deployment, ended: Ended) -> Answer {
-        if !release::keep_failed(self.store, d, i32::from(ended.code))? {
-            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
-            return Ok(self.code_of_lost(ended));
+    /// Keeps the locks for a person. The exit code.
+    fn keep(&self, d: &Deployment, status: u8, what: &str) -> u8 {
+        match release::keep_failed(self.store, d, i32::from(status)) {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::Removed(_)) => {
+                complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+                return if self.on_lost == OnLost::Keep { status } else { code::LOST };
+            }
+            Err(e) => {
+                let then = match d.on_crash {
+                    Keep::Hold => "they are kept as those of a crash (on_crash = \"hold\")",
+                    Keep::Release => "they GO with the end of this process",
+                };
+                complain(&format!(
+                    "warning: {what} with exit status {status} and its locks cannot be kept: {e}. {then}"
+                ));
+                return status;
+            }
         }
         let (commands, id) = (self.context.commands(Vec::new()), d.id.as_str());
         complain(&format!(
-            "the command failed with exit status {}; its locks stay held for a person (on_failure = \"hold\")\n  \
+            "{what} with exit status {status}; its locks stay held for a person\n  \
              go on under them  {} -- CMD\n  give them back    {}",
-            ended.code,
             commands.line(&["run", "--resume", id]),
             commands.line(&["release", id, "--outcome", "failed"]),
         ));
-        Ok(ended.code)
+        status
     }
 }
 
