@@ -11,6 +11,7 @@ mod commands;
 mod crash;
 mod crowd;
 mod guard;
+mod life;
 mod nested;
 mod queues;
 mod signals;
