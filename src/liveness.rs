@@ -71,6 +71,10 @@ fn detached(d: &Deployment, seen: &Evidence) -> Verdict {
     if let Some(status) = d.failed {
         return Verdict::Kept(format!("failed with exit status {status}"));
     }
+    // What is acquired or failed has no command: somebody was killed while taking this one over.
+    if d.command != Command::None {
+        return Verdict::Kept("crashed: deploylock was killed as it went on with it".to_owned());
+    }
     if seen.parent_ended {
         return Verdict::Dead("the deployment it was acquired in has ended".to_owned());
     }

@@ -7,8 +7,8 @@
 //! detached/ID  -> attached/NEW
 //! ```
 //!
-//! A kill between any two steps leaves it held: by nobody, or by a process that is gone. What failed says so until
-//! the last step, so that it can be taken over again.
+//! A kill between any two steps leaves it held: by nobody, or by a process that is gone. What lies in `detached/` and
+//! has a command can only have come there so: it is kept for a person (`liveness`).
 
 use super::folder::{Folder, Top, io_failed};
 use super::names::{self, Stem};
@@ -26,18 +26,16 @@ const NEW: &str = ".new-";
 pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn Lease>> {
     let top = txn.top();
     let (stem, id) = (Files::stem_of(d), d.id.as_str());
-    let (state, old, before) = match txn.locate(&d.id, false)? {
-        Some((state, name, opened)) if state.holds() => (state, name, top.read(&opened)?),
+    let (state, old) = match txn.locate(&d.id, false)? {
+        Some((state, name, _)) if state.holds() => (state, name),
         _ => return Err(StoreError::Gone(d.id.clone())),
     };
-    let failed = record::read(&before, &d.id).ok().and_then(|before| before.failed);
-    let interim = Deployment { failed, ..d.clone() };
     let new = format!("{NEW}{id}");
     top.remove(DETACHED, &new)?;
     let opened = top.create(DETACHED, &new)?;
     fs2::FileExt::try_lock_exclusive(&opened.file)
         .map_err(|e| io_failed("lock", &top.show(DETACHED, &new), e))?;
-    top.write(&opened, record::write(&interim).as_bytes(), 0)?;
+    top.write(&opened, record::write(d).as_bytes(), 0)?;
     // It takes the place of a record that was promised to outlast a power failure.
     top.sync(&opened)?;
     let name = stem.to_string();
@@ -53,8 +51,6 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     }
     txn.standings.remove(&d.id);
     txn.stems.insert(d.id.clone(), stem);
-    // It is attached: a mark that stays is shown, and changes nothing.
-    let _ = top.write(&opened, record::head(d).as_bytes(), 0);
     if d.on_crash == Keep::Hold {
         top.sync_folder(ATTACHED)?;
         top.sync_folder(DETACHED)?;
