@@ -24,6 +24,10 @@ fn a_failed_run_is_shown_with_status_and_time_until_it_is_released() {
     assert_eq!(scene.ok(&["clear", "--stale"]), "");
     let conflict = scene.fails(75, &["run", "-n", "-e", "prod", "--", "true"]);
     assert!(conflict.err.contains(&id), "{conflict:?}");
+    assert!(
+        conflict.err.contains("which failed with exit status 3 and is kept for a person"),
+        "{conflict:?}"
+    );
     scene.ok(&["release", &id, "--outcome", "failed"]);
     nothing_left(&scene);
     let last = events(&scene, &id).pop().unwrap();
@@ -251,4 +255,25 @@ fn a_run_ended_by_a_signal_failed_and_is_kept() {
     signal(run.pid(), "TERM");
     assert_eq!(run.end().code, 128 + 15);
     assert_eq!(only(&scene)["exit_status"], 128 + 15);
+}
+
+#[test]
+fn what_crashed_with_its_machine_is_gone_on_with_after_the_boot() {
+    let scene = one_at_a_time(CRASH_HOLD);
+    let id = crashed(&scene);
+    // As an earlier boot would have written it.
+    let script = "boot=$(cat /proc/sys/kernel/random/boot_id); cd locks; \
+        sed -i \"s/$boot/0123abcd-0000-0000-0000-00000000dead/\" guard deployments/attached/*; \
+        cd deployments/attached; for f in *; do mv \"$f\" \"${f%%.*}.0123abcd.h\"; done; ls";
+    let moved = scene.shell("sh", script);
+    assert_eq!(moved.out.trim(), format!("{id}.0123abcd.h"), "{moved:?}");
+    let next = waiter(&scene, &["-e", "prod"]);
+    assert_eq!(scene.deployment(&id).unwrap()["kept"], "crashed: its machine was restarted");
+    let mut resumed = Group::of(&scene, &["run", "--resume", &id, "--", "cat"]);
+    eventually("it goes on", || deployment_of(&scene, &id)["pid"] == resumed.pid());
+    assert_eq!(state(&scene, &next), "waiting");
+    assert!(!is_free(&scene, &["-e", "prod"]));
+    resumed.let_go();
+    assert_eq!(resumed.end().code, 0);
+    soon_held(&scene, &next);
 }
