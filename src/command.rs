@@ -118,10 +118,17 @@ fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<Str
 
 /// What the deployment of a running command was found to be.
 enum Record {
-    Held,
+    /// And how often its time to live is to be renewed from now on.
+    Held(Option<Duration>),
     /// And after how long it is to be killed.
     Cancelled(Option<Duration>),
     Lost,
+}
+
+/// How often a time to live is started again while a command runs.
+#[must_use]
+pub fn renewed_every(ttl: Duration) -> Duration {
+    ttl / 3
 }
 
 /// Somebody to be told what happens to a running command.
@@ -199,7 +206,12 @@ impl Supervisor<'_> {
         loop {
             if !lost {
                 match self.look(sleeper.as_deref_mut()) {
-                    Ok(Record::Held) => {}
+                    Ok(Record::Held(every)) if every == self.renew => {}
+                    // Somebody gave it another time to live.
+                    Ok(Record::Held(every)) => {
+                        self.renew = every;
+                        renewal = every.map(|every| clock::since_boot() + every);
+                    }
                     Ok(Record::Cancelled(kill_after)) => {
                         if !asked {
                             self.witness.cancelled();
@@ -277,7 +289,9 @@ impl Supervisor<'_> {
             Some(Stored::Readable(state, d)) if state.holds() && d.cancelled => {
                 Record::Cancelled(d.kill_after)
             }
-            Some(stored) if stored.state().holds() => Record::Held,
+            Some(stored) if stored.state().holds() => {
+                Record::Held(stored.deployment().map_or(self.renew, |d| d.ttl.map(renewed_every)))
+            }
             _ => Record::Lost,
         })
     }

@@ -103,7 +103,7 @@ impl UnderLocks<'_> {
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
-            renew: d.ttl.map(|ttl| ttl / 3),
+            renew: d.ttl.map(command::renewed_every),
             retry: self.retry,
             on_lost: self.on_lost,
             witness: &mut Teller { id: &d.id },

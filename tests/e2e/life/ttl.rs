@@ -71,6 +71,23 @@ fn its_time_to_live_is_renewed_from_the_first_moment_on() {
     assert!(events(&scene, &held).iter().any(|e| e["event"] == "renewed" && e["by"] == "its run"));
 }
 
+#[test]
+fn a_time_to_live_that_is_set_while_it_runs_is_renewed_too() {
+    let scene = Scene::new();
+    let held = scene.hold(&["-l", "a"]);
+    let mut run = Group::of(&scene, &["run", "--id", &held, "--", "sh", "-c", "echo up > up; exec cat"]);
+    until_written(&scene, "up");
+    scene.ok(&["renew", &held, "--ttl", "2s"]);
+    let first = only(&scene)["expires"].as_str().unwrap().to_owned();
+    let next = waiter(&scene, &["-l", "a"]);
+    eventually("the first time is over", || now() > seconds(&first) + 1.5);
+    assert_eq!(state(&scene, &next), "waiting");
+    assert!(run.is_running());
+    run.let_go();
+    assert_eq!(run.end().code, 0);
+    soon_held(&scene, &next);
+}
+
 fn now() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
