@@ -14,7 +14,7 @@ use crate::ops::release::{self, Renewed};
 use crate::ops::versions;
 use crate::process;
 use crate::signals::Signals;
-use crate::store::{Lease, Store, StoreError};
+use crate::store::{self, Lease, Store, StoreError};
 
 /// A command that is to run under the locks of a deployment.
 pub struct UnderLocks<'a> {
@@ -80,10 +80,20 @@ impl UnderLocks<'_> {
             return Err(Failure::text(code::NOT_THERE, taken_away(&d.id)));
         }
         let running = self.start(d, None)?;
-        let ended = self.watch(d, running)?;
+        let mut ended = self.watch(d, running)?;
+        // A short command may have ended before anybody looked.
+        if !ended.lost && !self.still_held(d)? {
+            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+            ended.lost = true;
+        }
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
         pass_on_interrupt(ended, code);
         Ok(code)
+    }
+
+    fn still_held(&self, d: &Deployment) -> Result<bool, StoreError> {
+        let found = store::look(self.store, |txn| txn.find(&d.id))?.flatten();
+        Ok(found.is_some_and(|stored| stored.state().holds()))
     }
 
     fn start(&self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {

@@ -277,3 +277,10 @@ fn what_crashed_with_its_machine_is_gone_on_with_after_the_boot() {
     assert_eq!(resumed.end().code, 0);
     soon_held(&scene, &next);
 }
+
+#[test]
+fn a_first_command_that_cannot_be_started_is_not_kept() {
+    let scene = one_at_a_time(HOLD);
+    scene.fails(127, &["run", "-e", "prod", "--", "no-such-command"]);
+    nothing_left(&scene);
+}

@@ -114,6 +114,29 @@ fn a_command_ends_with_76_when_what_it_runs_under_goes() {
 }
 
 #[test]
+fn a_command_that_releases_what_it_runs_under_ends_with_76_however_short_it_is() {
+    let scene = Scene::new();
+    let held = scene.hold(&["-l", "a"]);
+    let said = scene.fails(76, &["run", "--id", &held, "--", "deploylock", "release"]);
+    assert!(said.err.contains(&format!("the locks of {held} were taken away")), "{said:?}");
+    let held = scene.hold(&["-l", "a"]);
+    scene.ok(&["run", "--id", &held, "--on-lost", "keep", "--", "deploylock", "release"]);
+    nothing_left(&scene);
+}
+
+#[test]
+fn what_waits_or_is_paused_has_no_time_to_renew() {
+    let scene = super::one_at_a_time("");
+    scene.hold(&["-e", "prod"]);
+    scene.fails(75, &["acquire", "-e", "prod"]);
+    let paused = id(&scene.in_state("paused")[0]);
+    scene.fails(3, &["renew", &paused, "--ttl", "1h"]);
+    let _waits = waiter(&scene, &["-e", "prod"]);
+    scene.fails(3, &["renew", &id(&scene.in_state("waiting")[0]), "--ttl", "1h"]);
+    scene.fails(3, &["renew", "7-aaaaaa"]);
+}
+
+#[test]
 fn a_cleared_run_ends_its_command_unless_it_is_to_be_kept() {
     let scene = Scene::new();
     for keep in [false, true] {

@@ -71,6 +71,23 @@ fn of_two_nodes_with_the_same_files_exactly_one_runs() {
 }
 
 #[test]
+fn where_the_environment_takes_one_at_a_time_the_second_node_waits_if_told_to() {
+    for (more, retry) in [("", &["--wait"][..]), ("enable_lock_retry = true\n", &[])] {
+        let scene = one_at_a_time(more);
+        file(&scene, "f", "same");
+        let script = format!("echo ran >> ran; {}", until_file("go"));
+        let first = Group::of(&scene, &args("f", &[], &script));
+        until_written(&scene, "ran");
+        let second = Group::of(&scene, &args("f", &[retry, &["--skip-duplicate"]].concat(), &script));
+        scene.until("waiting", 1);
+        std::fs::write(scene.path("go"), "").unwrap();
+        assert_eq!(first.end().code, 0);
+        already(&second.end(), 1);
+        assert_eq!(read(&scene, "ran"), "ran");
+    }
+}
+
+#[test]
 fn where_the_first_of_two_fails_the_second_deploys() {
     let scene = open();
     file(&scene, "f", "same");
