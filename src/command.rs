@@ -24,6 +24,9 @@ const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Who renews a time to live while a command runs, for the history.
+pub const BY_ITS_RUN: &str = "its run";
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
@@ -33,6 +36,8 @@ pub struct Ended {
     pub interrupted: bool,
     /// Its locks were taken away while it ran.
     pub lost: bool,
+    /// Somebody asked it to end.
+    pub cancelled: bool,
 }
 
 /// What happens to a command whose locks were taken away.
@@ -116,10 +121,17 @@ fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<Str
 
 /// What the deployment of a running command was found to be.
 enum Record {
-    Held,
+    /// And how often its time to live is to be renewed from now on.
+    Held(Option<Duration>),
     /// And after how long it is to be killed.
     Cancelled(Option<Duration>),
     Lost,
+}
+
+/// How often a time to live is started again while a command runs.
+#[must_use]
+pub fn renewed_every(ttl: Duration) -> Duration {
+    ttl / 3
 }
 
 /// Somebody to be told what happens to a running command.
@@ -178,11 +190,11 @@ impl Supervisor<'_> {
         let mut interrupted = false;
         // Most commands of a deployment's steps end before a note or a watch would have paid.
         if let Some(status) = wait_briefly(UNNOTED, &mut running, signals, &mut interrupted)? {
-            return Ok(ended(status, interrupted, false));
+            return Ok(ended(status, interrupted));
         }
         self.witness.runs_on(running.pid());
         if let Some(status) = wait_briefly(UNWATCHED, &mut running, signals, &mut interrupted)? {
-            return Ok(ended(status, interrupted, false));
+            return Ok(ended(status, interrupted));
         }
         let mut sleeper = match self.store.sleeper(self.retry) {
             Ok(sleeper) => Some(sleeper),
@@ -196,7 +208,12 @@ impl Supervisor<'_> {
         loop {
             if !lost {
                 match self.look(sleeper.as_deref_mut()) {
-                    Ok(Record::Held) => {}
+                    Ok(Record::Held(every)) if every == self.renew => {}
+                    // Somebody gave it another time to live.
+                    Ok(Record::Held(every)) => {
+                        self.renew = every;
+                        renewal = every.map(|every| clock::since_boot() + every);
+                    }
                     Ok(Record::Cancelled(kill_after)) => {
                         if !asked {
                             self.witness.cancelled();
@@ -225,7 +242,7 @@ impl Supervisor<'_> {
             if let Some(status) = running.ended()? {
                 // Taking the watch down would delay the release: the end of the process does it as well.
                 std::mem::forget(sleeper.as_deref_mut().and_then(store::Sleeper::leftovers));
-                return Ok(ended(status, interrupted, lost));
+                return Ok(Ended { lost, cancelled: asked, ..ended(status, interrupted) });
             }
             let now = clock::since_boot();
             if ending.is_some_and(|at| now >= at) {
@@ -234,7 +251,7 @@ impl Supervisor<'_> {
             }
             if renewal.is_some_and(|at| now >= at) {
                 renewal = self.renew.map(|every| now + every);
-                if let Err(e) = ops::release::renew(self.store, self.id, None, "its run").map(drop) {
+                if let Err(e) = ops::release::renew(self.store, self.id, None, BY_ITS_RUN).map(drop) {
                     self.witness.warn(&e);
                 }
             }
@@ -253,7 +270,9 @@ impl Supervisor<'_> {
             Some(Stored::Readable(state, d)) if state.holds() && d.cancelled => {
                 Record::Cancelled(d.kill_after)
             }
-            Some(stored) if stored.state().holds() => Record::Held,
+            Some(stored) if stored.state().holds() => {
+                Record::Held(stored.deployment().map_or(self.renew, |d| d.ttl.map(renewed_every)))
+            }
             _ => Record::Lost,
         })
     }
@@ -311,9 +330,9 @@ fn pass_on(running: &Running, came: Vec<Came>, interrupted: &mut bool) {
     }
 }
 
-fn ended(status: ExitStatus, interrupted: bool, lost: bool) -> Ended {
+fn ended(status: ExitStatus, interrupted: bool) -> Ended {
     let signal = status.signal();
     let code = status.code().or(signal.map(|s| 128 + s)).unwrap_or(1);
     let died_of_it = interrupted && signal == Some(signal_hook::consts::SIGINT);
-    Ended { code: code as u8, interrupted: died_of_it, lost }
+    Ended { code: code as u8, interrupted: died_of_it, lost: false, cancelled: false }
 }

@@ -7,14 +7,15 @@ use super::Answer;
 use super::context::Context;
 use super::failure::{Failure, code};
 use super::terminal::complain;
-use crate::command::{self, Ended, OnLost, Running, Supervisor, Witness};
+use crate::command::{self, BY_ITS_RUN, Ended, OnLost, Running, Supervisor, Witness};
 use crate::deployment::{Deployment, Id};
 use crate::hook;
 use crate::model::Keep;
-use crate::ops::{release, versions};
+use crate::ops::release::{self, Renewed};
+use crate::ops::versions;
 use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
-use crate::store::{Lease, Store, StoreError};
+use crate::store::{self, Lease, Store, StoreError};
 
 /// A command that is to run under the locks of a deployment.
 pub struct UnderLocks<'a> {
@@ -26,6 +27,8 @@ pub struct UnderLocks<'a> {
     pub command: &'a [OsString],
     /// The number it deploys.
     pub version: Option<u64>,
+    /// It goes on under what was kept for a person.
+    pub resumed: bool,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
     /// How late a change of another host may be noticed.
@@ -44,6 +47,11 @@ impl UnderLocks<'_> {
     ) -> Answer {
         let running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
+            Err(failure) if self.resumed => {
+                complain(&failure.to_string());
+                // A word mistyped is no reason to give back what was kept for a person.
+                return Ok(self.keep(d, failure.code, "the command did not start: it ended"));
+            }
             Err(failure) => {
                 self.note_end(d, "failed");
                 release::give_back(self.store, d, "failed")?;
@@ -62,11 +70,27 @@ impl UnderLocks<'_> {
 
     /// Runs it under locks that stay held when it has ended.
     pub fn run_and_stay(mut self, d: &Deployment) -> Answer {
+        // Its time to live may be nearly over.
+        if d.ttl.is_some()
+            && matches!(release::renew(self.store, &d.id, None, BY_ITS_RUN)?, Renewed::NotThere)
+        {
+            return Err(Failure::text(code::NOT_THERE, taken_away(&d.id)));
+        }
         let running = self.start(d, None)?;
-        let ended = self.watch(d, running, false)?;
+        let mut ended = self.watch(d, running, false)?;
+        // A short command may have ended before anybody looked.
+        if !ended.lost && !self.still_held(d)? {
+            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+            ended.lost = true;
+        }
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
         pass_on_interrupt(self.context, ended, code);
         Ok(code)
+    }
+
+    fn still_held(&self, d: &Deployment) -> Result<bool, StoreError> {
+        let found = store::look(self.store, |txn| txn.find(&d.id))?.flatten();
+        Ok(found.is_some_and(|stored| stored.state().holds()))
     }
 
     fn start(&self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {
@@ -81,7 +105,7 @@ impl UnderLocks<'_> {
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
-            renew: d.ttl.map(|ttl| ttl / 3),
+            renew: d.ttl.map(command::renewed_every),
             retry: self.retry,
             on_lost: self.on_lost,
             witness: &mut Teller { store: self.store, id: &d.id, notes },
@@ -90,14 +114,19 @@ impl UnderLocks<'_> {
     }
 
     fn finish(&self, d: &Deployment, ended: Ended) -> Answer {
-        let outcome = if ended.code == 0 && !ended.lost { versions::DONE } else { "failed" };
+        let outcome = match ended {
+            Ended { code: 0, lost: false, .. } => versions::DONE,
+            Ended { cancelled: true, .. } => "aborted",
+            _ => "failed",
+        };
         // While the application's lock is still its own.
         self.note_end(d, outcome);
         if ended.lost {
             return Ok(self.code_of_lost(ended));
         }
-        if ended.code != 0 && d.on_failure == Keep::Hold {
-            return self.keep(d, ended);
+        // Who cancels it wants its locks back, not kept.
+        if ended.code != 0 && d.on_failure == Keep::Hold && !ended.cancelled {
+            return Ok(self.keep(d, ended.code, "the command failed"));
         }
         let failed = (ended.code != 0).then_some(i32::from(ended.code));
         match release::give_back(self.store, &Deployment { failed, ..d.clone() }, outcome) {
@@ -126,20 +155,33 @@ impl UnderLocks<'_> {
         }
     }
 
-    fn keep(&self, d: &Deployment, ended: Ended) -> Answer {
-        if !release::keep_failed(self.store, d, i32::from(ended.code))? {
-            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
-            return Ok(self.code_of_lost(ended));
+    /// Keeps the locks for a person. The exit code.
+    fn keep(&self, d: &Deployment, status: u8, what: &str) -> u8 {
+        match release::keep_failed(self.store, d, i32::from(status)) {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::Removed(_)) => {
+                complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+                return if self.on_lost == OnLost::Keep { status } else { code::LOST };
+            }
+            Err(e) => {
+                let then = match d.on_crash {
+                    Keep::Hold => "they are kept as those of a crash (on_crash = \"hold\")",
+                    Keep::Release => "they GO with the end of this process",
+                };
+                complain(&format!(
+                    "warning: {what} with exit status {status} and its locks cannot be kept: {e}. {then}"
+                ));
+                return status;
+            }
         }
         let (commands, id) = (self.context.commands(Vec::new()), d.id.as_str());
         complain(&format!(
-            "the command failed with exit status {}; its locks stay held for a person (on_failure = \"hold\")\n  \
+            "{what} with exit status {status}; its locks stay held for a person\n  \
              go on under them  {} -- CMD\n  give them back    {}",
-            ended.code,
             commands.line(&["run", "--resume", id]),
             commands.line(&["release", id, "--outcome", "failed"]),
         ));
-        Ok(ended.code)
+        status
     }
 }
 

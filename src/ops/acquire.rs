@@ -185,6 +185,7 @@ fn first_try<'s>(
     sleeper: &mut Option<Box<dyn Sleeper + 's>>,
 ) -> Result<First> {
     if let Some(id) = &draft.resume {
+        hand_off::forget_dead_waiter(txn, id)?;
         match txn.find(id)? {
             Some(stored) if stored.state() == State::Paused => {}
             _ => return Ok(First::Done(Outcome::NotPaused(id.clone()))),
@@ -199,16 +200,26 @@ fn first_try<'s>(
     }
     let who = Who { id: None, ancestors: &ancestors, thorough: false };
     let mut found = hand_off::assess(txn, who, &draft.locks)?;
+    if let Some(refusal) = hopeless(txn, who, &draft.locks, &found)? {
+        return Ok(First::Done(Outcome::Refused(refusal)));
+    }
+    if draft.refuse_manual
+        && let Some(id) = manual::holder(txn, &found.blocks)?
+    {
+        let in_the_way = in_the_way(txn, &found.blocks)?;
+        let paused = draft.resume.clone();
+        let conflict =
+            Conflict { blocks: found.blocks, in_the_way, waited: Duration::ZERO, paused, manual: Some(id) };
+        return Ok(First::Done(Outcome::Conflict(conflict)));
+    }
     let mut id = draft.resume.clone();
+    // Only one that will hold or wait takes anybody's place.
     if draft.supersede && (found.blocks.is_empty() || bound(patience, &found.blocks).is_some()) {
         let number = txn.next_number()?;
         let own = id.get_or_insert_with(|| Id::new(number, random()));
         if supersede::replace(txn, draft, own)? {
             found = hand_off::assess(txn, who, &draft.locks)?;
         }
-    }
-    if let Some(refusal) = hopeless(txn, who, &draft.locks, &found)? {
-        return Ok(First::Done(Outcome::Refused(refusal)));
     }
     if found.blocks.is_empty() {
         let mut deployment = build(txn, draft, id, ancestors)?;
@@ -223,15 +234,6 @@ fn first_try<'s>(
             waited: Duration::ZERO,
             leftovers: None,
         }))));
-    }
-    if draft.refuse_manual
-        && let Some(id) = manual::holder(txn, &found.blocks)?
-    {
-        let in_the_way = in_the_way(txn, &found.blocks)?;
-        let paused = draft.resume.clone();
-        let conflict =
-            Conflict { blocks: found.blocks, in_the_way, waited: Duration::ZERO, paused, manual: Some(id) };
-        return Ok(First::Done(Outcome::Conflict(conflict)));
     }
     let Some(bound) = bound(patience, &found.blocks) else {
         return conflict_now(txn, draft, patience, ancestors, found.blocks).map(First::Done);

@@ -126,7 +126,7 @@ pub fn calls(scene: &Scene, args: &[&str]) -> BTreeMap<String, usize> {
 }
 
 /// Runs this, killed at its `nth` call of `name`. Whether it was.
-fn killed_at(scene: &Scene, name: &str, nth: usize, args: &[&str]) -> Option<crate::harness::Said> {
+pub fn killed_at(scene: &Scene, name: &str, nth: usize, args: &[&str]) -> Option<crate::harness::Said> {
     let inject = format!("inject={name}:signal=KILL:when={nth}");
     let mut strace = scene.program("strace");
     strace.args([

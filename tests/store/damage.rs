@@ -22,6 +22,20 @@ fn as_after_a_reboot(locks: &Path) {
     fs::write(locks.join("guard"), guard.replace(boot, &format!("boot {:<36}", "earlier"))).unwrap();
 }
 
+/// Makes the only attached record, and the guard, say that an earlier boot wrote them.
+pub fn as_of_an_earlier_boot(locks: &Path) {
+    let attached = only_file(&locks.join("deployments/attached"));
+    let text = fs::read_to_string(&attached).unwrap();
+    let name = attached.file_name().unwrap().to_str().unwrap();
+    let (id, rest) = name.split_once('.').unwrap();
+    let mark = if rest.ends_with(".h") { ".h" } else { "" };
+    let boot = &deploylock::process::here().boot;
+    let earlier = locks.join(format!("deployments/attached/{id}.0123abcd{mark}"));
+    fs::write(earlier, text.replace(boot, "0123abcd-earlier")).unwrap();
+    fs::remove_file(&attached).unwrap();
+    as_after_a_reboot(locks);
+}
+
 #[test]
 fn lock_files_lost_in_a_power_failure_are_made_anew_from_the_records() {
     let folder = tempfile::tempdir().unwrap();
@@ -69,18 +83,7 @@ fn a_process_bound_holder_of_an_earlier_boot_is_dead_and_an_acquired_one_is_not(
     detach(&store, &kept.deployment).unwrap();
     let bound = hold(&store, &[exclusive("bound")]);
     drop(bound.lease);
-    // The record as the earlier boot wrote it.
-    let attached = only_file(&path.join("deployments/attached"));
-    let text = fs::read_to_string(&attached).unwrap();
-    let boot = deploylock::process::here().boot.clone();
-    let name = attached.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
-    fs::write(
-        path.join(format!("deployments/attached/{name}.0123abcd")),
-        text.replace(&boot, "0123abcd-earlier"),
-    )
-    .unwrap();
-    fs::remove_file(&attached).unwrap();
-    as_after_a_reboot(&path);
+    as_of_an_earlier_boot(&path);
     let store = files(&path);
     give_back(&store, hold(&store, &[exclusive("bound")]));
     drop(conflict(try_now(&store, &[exclusive("kept")])));
