@@ -9,13 +9,12 @@ use super::run::not_acquired;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::{self, complain};
 use super::{Answer, Exec};
-use crate::deployment::{Id, State, Stored};
-use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
+use crate::deployment::Id;
+use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire, paused};
 use crate::ops::release;
 use crate::process;
 use crate::signals::Signals;
 use crate::store::files::FilesStore;
-use crate::store::{self};
 
 #[derive(Args)]
 pub struct Acquire {
@@ -95,10 +94,7 @@ impl Acquire {
                 format!("there is no paused deployment {id}; see `deploylock list`"),
             )
         };
-        let found = store::look(store, |txn| txn.find(id))?.flatten();
-        let Some(Stored::Readable(State::Paused, d)) = found else {
-            return Err(not_there());
-        };
+        let d = *paused(store, id)?.ok_or_else(not_there)?;
         Ok(Draft {
             environment: d.environment,
             application: d.application,

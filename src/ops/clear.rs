@@ -1,8 +1,8 @@
 //! The operator's hand: taking away what others hold, and asking others to end.
 
-use super::Result;
 use super::events::{self, Aside, What};
 use super::hand_off;
+use super::{Result, readable};
 use crate::deployment::{Command, Deployment, Id, State, Stored, Verdict};
 use crate::process;
 use crate::store::{self, Store};
@@ -106,6 +106,8 @@ pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
         let Some(stored) = txn.find(id)? else {
             return Ok(Cancelled::NotThere);
         };
+        // What it is cannot be said: whether to end it is for `clear`.
+        readable(stored.clone())?;
         let verdict = txn.verdict(&stored)?;
         let aside = Aside { by: Some(by), outcome: Some("aborted"), ..Aside::default() };
         if let (Stored::Readable(State::Attached, d), Verdict::Alive(_)) = (&stored, &verdict) {

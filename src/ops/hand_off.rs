@@ -86,6 +86,19 @@ fn grant(txn: &mut dyn Txn, id: &Id) -> Result<()> {
     txn.grant(id, token)
 }
 
+/// Takes this one away if it is verifiably dead, and hands on what it held.
+///
+/// # Errors
+/// As [`hand_off`].
+pub fn bury_if_dead(txn: &mut dyn Txn, id: &Id) -> Result<()> {
+    let Some(stored) = txn.find(id)? else { return Ok(()) };
+    if !matches!(txn.verdict(&stored)?, Verdict::Dead(_)) {
+        return Ok(());
+    }
+    let locks = reclaim(txn, id)?;
+    settle(txn, &locks)
+}
+
 /// Takes away one that is verifiably dead; the locks that are free now.
 fn reclaim(txn: &mut dyn Txn, id: &Id) -> Result<Vec<LockName>> {
     let Some(stored) = txn.find(id)? else {

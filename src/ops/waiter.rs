@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::acquire::{Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead};
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
-use super::{Interrupt, Progress, Queueing, Result};
+use super::{Interrupt, Progress, Queueing, Result, readable};
 use crate::clock;
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, Id, State};
 use crate::engine::{self, Refusal, Who};
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
@@ -18,6 +18,18 @@ pub(super) struct Waiting {
     pub(super) began: Duration,
     pub(super) until: Option<Duration>,
     pub(super) queueing: Queueing,
+    /// Nobody was in the way any more when it had entered: the first look comes before any sleep.
+    pub(super) free: bool,
+}
+
+/// What came of arming.
+pub(super) enum Armed {
+    /// Somebody is in the way, and is watched.
+    Behind,
+    /// Nobody is: it may hold already, and no event will say so.
+    Free,
+    /// It would wait for ever.
+    Hopeless(Refusal),
 }
 
 /// Evaluates, arms for what the evaluation rests on, and makes sure that it still does.
@@ -26,13 +38,18 @@ pub(super) fn arm(
     waiting: &mut Waiting,
     sleeper: &mut dyn Sleeper,
     progress: &mut dyn Progress,
-) -> Result<Option<Refusal>> {
+) -> Result<Armed> {
     let d = &waiting.deployment;
     let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: progress.wanted() };
     loop {
         let found = hand_off::assess(txn, who, &d.locks)?;
         if let Some(refusal) = hopeless(txn, who, &d.locks, &found)? {
-            return Ok(Some(refusal));
+            return Ok(Armed::Hopeless(refusal));
+        }
+        if found.blocks.is_empty() {
+            // Whoever was in the way has died meanwhile, and its death was noticed here.
+            hand_off::hand_off(txn, &names(d))?;
+            return Ok(Armed::Free);
         }
         let mut ids = vec![d.id.clone()];
         ids.extend(engine::watch_list(&found.blocks));
@@ -49,12 +66,7 @@ pub(super) fn arm(
             let waited = txn.now().boot.saturating_sub(waiting.began);
             let id = Some(d.id.clone());
             waiting.queueing = Queueing { id, blocks: again.blocks, first, place, waited };
-            return Ok(None);
-        }
-        if again.blocks.is_empty() && again.dead.is_empty() {
-            // Free meanwhile: the next look grants it.
-            hand_off::hand_off(txn, &names(d))?;
-            return Ok(None);
+            return Ok(Armed::Behind);
         }
     }
 }
@@ -85,7 +97,8 @@ impl Waiter<'_, '_> {
             let next = self.progress.every().map(|every| told + every);
             let until = [self.waiting.until, next].into_iter().flatten().min();
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
-            let wake = self.sleeper.sleep(until, &interrupts)?;
+            let free = std::mem::take(&mut self.waiting.free);
+            let wake = if free { Wake::Look } else { self.sleeper.sleep(until, &interrupts)? };
             let out_of_time = self.waiting.until.is_some_and(|at| clock::since_boot() >= at);
             let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
             if wake == Wake::Time && !out_of_time {
@@ -136,39 +149,35 @@ impl Waiter<'_, '_> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
             let id = waiting.deployment.id.clone();
-            let resumed = draft.resume.is_some();
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &id)? {
                 return Ok(done);
             }
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &id)? {
                 return Ok(done);
             }
             if give_up {
                 return withdraw(txn, waiting, draft).map(Found::GaveUp);
             }
-            if let Some(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
+            if let Armed::Hopeless(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
                 withdraw(txn, waiting, draft)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            Ok(settled(txn, &id, resumed)?.unwrap_or(Found::StillWaiting))
+            Ok(settled(txn, &id)?.unwrap_or(Found::StillWaiting))
         })
     }
 }
 
 /// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
-fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
-    match txn.find(id)? {
-        Some(Stored::Readable(state, d)) if state.holds() => {
-            if resumed {
-                txn.remove_paused(id)?;
-            }
+fn settled(txn: &mut dyn Txn, id: &Id) -> Result<Option<Found>> {
+    match txn.find(id)?.map(readable).transpose()? {
+        Some((state, d)) if state.holds() => {
             let took = d.since.duration_since(d.requested).ok();
             events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
             Ok(Some(Found::Granted(d)))
         }
         // Its place is gone, and only what it was before is left.
-        Some(stored) if stored.state() == State::Paused => Ok(Some(Found::Gone)),
+        Some((State::Paused, _)) => Ok(Some(Found::Gone)),
         Some(_) => Ok(None),
         None => Ok(Some(Found::Gone)),
     }

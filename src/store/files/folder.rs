@@ -320,7 +320,11 @@ impl Top {
             other => other,
         };
         let fd = fd.map_err(|e| self.strange("create", folder, name, e))?;
-        sys::fchmod(&fd, bits).map_err(|e| self.strange("set the mode of", folder, name, e))?;
+        if let Err(e) = sys::fchmod(&fd, bits) {
+            // Nobody is to find an empty file that never was one of the store.
+            let _ = self.remove(folder, name);
+            return Err(self.strange("set the mode of", folder, name, e));
+        }
         Ok(Opened { file: File::from(fd), length: 0, name: (folder, name.to_owned()) })
     }
 

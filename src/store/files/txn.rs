@@ -248,10 +248,13 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    fn undo(&mut self, d: &Deployment, name: &str) {
-        for (state, name) in [(State::Attached, name), (State::Waiting, name), (State::Paused, d.id.as_str())]
-        {
+    fn undo(&mut self, d: &Deployment, state: State, name: &str) {
+        for state in [State::Attached, State::Waiting] {
             let _ = self.top.remove(Folder::Deployments(state), name);
+        }
+        // Beside one that was to be resumed lies its old record, which stays.
+        if state == State::Paused {
+            let _ = self.top.remove(Folder::Deployments(state), d.id.as_str());
         }
         for request in &d.locks {
             let _ = self.strike(&request.lock, &d.id);
@@ -395,7 +398,7 @@ impl Txn for Files<'_> {
             }
         })();
         if let Err(e) = written {
-            self.undo(d, &name);
+            self.undo(d, state, &name);
             return Err(e);
         }
         Ok(Box::new(FileLease { id: d.id.clone(), opened }))
@@ -449,6 +452,10 @@ impl Txn for Files<'_> {
                 Some(d) => d.locks.iter().map(|r| r.lock.clone()).collect(),
                 None => self.locks_with_lines_of(id)?,
             };
+            // Killed a moment before, its resumer may have left it paused beside that.
+            if state == State::Detached {
+                self.remove_paused(id)?;
+            }
             let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
