@@ -64,7 +64,10 @@ fn on_a_full_disk_what_is_held_stays_held_and_can_be_given_back() {
         for name in ["new", "run", "wait"] {
             let refused = heard(&scene, name);
             assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{options}, {name}: {refused:?}");
-            assert!(refused.err.contains("No space left") && refused.err.contains("free some space"), "{refused:?}");
+            assert!(
+                refused.err.contains("No space left") && refused.err.contains("free some space"),
+                "{refused:?}"
+            );
             assert_eq!(refused.err.lines().count(), 1, "{refused:?}");
         }
         assert_eq!(heard(&scene, "taken").code, 75, "{options}: {:?}", heard(&scene, "taken"));

@@ -14,6 +14,7 @@
 
 mod evidence;
 pub mod folder;
+mod glance;
 pub mod guard;
 mod history;
 mod lines;
@@ -21,6 +22,7 @@ pub mod names;
 pub mod queue;
 mod rebuild;
 pub mod record;
+mod timer;
 mod txn;
 mod watch;
 
