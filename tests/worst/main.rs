@@ -15,6 +15,7 @@ mod harness;
 mod tools;
 
 mod cases;
+mod clock;
 mod full;
 mod interleaved;
 mod killed;

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::clock::{self, Now};
 use crate::deployment::State;
 use crate::model::Kind;
 use crate::store::{Result, StoreError};
@@ -95,6 +96,10 @@ pub trait Steps: Send + Sync {
     /// # Errors
     /// An error takes the step's place.
     fn before(&self, step: &Step<'_>) -> io::Result<()>;
+    /// What time it is: tests may see a clock that was set.
+    fn now(&self) -> Now {
+        clock::now()
+    }
 }
 
 /// The modes that files and folders are created with, whatever the umask.
@@ -206,6 +211,12 @@ impl Top {
             Err(Errno::EXIST) => Ok(()),
             Err(e) => Err(failed("create", &self.path.join(path), e)),
         }
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.steps.as_ref().map_or_else(clock::now, |s| s.now())
     }
 
     fn step(&self, step: &Step<'_>) -> io::Result<()> {

@@ -9,7 +9,7 @@ use super::guard::{self, Content};
 use super::names::{self, Stem};
 use super::queue::{self, Queue};
 use super::{boot_tag, history, rebuild, record};
-use crate::clock::{self, Now};
+use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
@@ -85,7 +85,7 @@ impl<'a> Files<'a> {
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
         let (queues, standings, stems) = Default::default();
-        Files { top, held, content, now: clock::now(), queues, standings, stems }
+        Files { top, held, content, now: top.now(), queues, standings, stems }
     }
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
