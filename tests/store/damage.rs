@@ -16,7 +16,7 @@ pub fn only_file(folder: &Path) -> std::path::PathBuf {
 }
 
 /// Makes the guard say that an earlier boot wrote it.
-fn as_after_a_reboot(locks: &Path) {
+pub fn as_after_a_reboot(locks: &Path) {
     let guard = fs::read_to_string(locks.join("guard")).unwrap();
     let boot = guard.lines().nth(1).unwrap();
     fs::write(locks.join("guard"), guard.replace(boot, &format!("boot {:<36}", "earlier"))).unwrap();

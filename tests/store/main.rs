@@ -7,3 +7,4 @@ mod damage;
 mod faults;
 mod instants;
 mod support;
+mod traps;
