@@ -53,22 +53,28 @@ const PRIVATE: [&str; 14] = [
     "uname",
 ];
 
-/// The points of a recorded trace.
+/// The points of a recorded trace at which it makes a difference to die.
 pub fn of_trace(trace: &str) -> Vec<Point> {
+    let all = every(trace);
+    // To die after a private call is to die before it.
+    let news = |i: usize| i == 0 || !PRIVATE.contains(&all[i - 1].name.as_str());
+    (0..all.len()).filter(|i| news(*i)).map(|i| all[i].clone()).collect()
+}
+
+/// Every call of a recorded trace.
+pub fn every(trace: &str) -> Vec<Point> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut points = Vec::new();
     // The first thing that the language's runtime does is to look at the standard streams.
-    let (mut ours, mut news) = (false, true);
+    let mut ours = false;
     for line in trace.lines() {
         let Some((name, _)) = line.split_once('(').filter(|(name, _)| is_name(name)) else { continue };
         let nth = counts.entry(name).or_default();
         *nth += 1;
         ours |= name == "poll" || name == "ppoll";
-        if ours && news {
+        if ours {
             points.push(Point { name: name.to_owned(), nth: *nth });
         }
-        // To die after one of these is to die before it.
-        news = !PRIVATE.contains(&name);
     }
     assert!(points.len() > 40, "no trace of a run: {trace}");
     points

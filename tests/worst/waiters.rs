@@ -3,7 +3,7 @@
 use crate::cases::files_below;
 use crate::harness::{Said, Scene, eventually};
 use crate::points::{KILLED, Point, in_parallel, injected, of_trace};
-use crate::tools::{Group, id, read};
+use crate::tools::{Group, id, read, soon};
 
 /// Who waits: a `run`, which goes on with its command, and an `acquire`, which goes on to hold.
 const WAITERS: [&[&str]; 2] = [
@@ -91,4 +91,19 @@ fn a_waiter_killed_at_every_call_stops_nobody_behind_it() {
         total += killed;
     }
     assert!(total > 200, "{total}");
+}
+
+#[test]
+fn without_inotify_a_release_is_noticed_soon() {
+    let scene = Scene::new();
+    let holder = scene.ok(&["acquire", "-l", "a"]);
+    // In a user namespace of its own there are no instances to be had, and nobody else is disturbed.
+    let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec deploylock run --wait -l a -- true";
+    let mut command = scene.program("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", script]);
+    let mut waiting = Group::start(command);
+    scene.until("waiting", 1);
+    scene.ok(&["release", &holder]);
+    soon("it is granted", || !waiting.is_running());
+    assert_eq!(waiting.end().code, 0);
 }
