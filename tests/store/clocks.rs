@@ -101,7 +101,7 @@ fn the_queue_is_served_in_order_of_arrival_whatever_the_wall_clock_does() {
             let grant = next.join().unwrap();
             assert!(grant.deployment.token > token, "a later grant has a larger token");
             token = grant.deployment.token;
-            assert_eq!(ids(&calm, State::holds), [grant.deployment.id.clone()]);
+            assert_eq!(ids(&calm, State::holds), std::slice::from_ref(&grant.deployment.id));
             give_back(&calm, grant);
         }
     });

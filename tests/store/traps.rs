@@ -51,7 +51,7 @@ fn nobody_looks_while_a_record_is_in_mid_rename() {
     });
     detach(&with_steps(&path, Some(Arc::new(steps))), &grant.deployment).unwrap();
     assert_eq!(seen_early.load(Ordering::SeqCst), 0, "it looked into the middle of a decision");
-    assert_eq!(ids(&files(&path), |s| s == State::Detached), [grant.deployment.id.clone()]);
+    assert_eq!(ids(&files(&path), |s| s == State::Detached), std::slice::from_ref(&grant.deployment.id));
 }
 
 #[test]

@@ -169,6 +169,8 @@ impl<'a> Files<'a> {
         let bytes = match self.top.open_file(folder, name, false) {
             Ok(None) => return Ok(None),
             Ok(Some(opened)) => self.top.read(&opened).map_err(|e| e.to_string()),
+            // Of all the places where it may be, only the one where it is has an unreadable record.
+            Err(_) if matches!(self.top.exists(folder, name), Ok(false)) => return Ok(None),
             Err(e) => Err(e.to_string()),
         };
         let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
