@@ -2,7 +2,8 @@
 //! crowds, and locks by the thousand. One module per subject.
 //!
 //! What is tried is enumerated from a recorded run, so that it grows with the program. `DEPLOYLOCK_WORST=all`
-//! tries every error at every call (an hour or so of one processor's time) instead of one in turn.
+//! tries every error at every call (some minutes a command) instead of one in turn; `DEPLOYLOCK_WORST_CASE`
+//! names the commands by their beginning.
 
 // Real processes need real time: bounds, and that a wait lasts as long as it says.
 #![allow(clippy::disallowed_methods)]
