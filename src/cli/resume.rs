@@ -6,23 +6,14 @@ use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::target::RecordArgs;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
-use crate::ops::acquire::Draft;
+use crate::ops::acquire::{self, Draft};
 use crate::ops::takeover::{Anew, TakenOver, take_over};
 use crate::output::message::breakage;
 use crate::store::{self, Lease, Store};
 
 /// A paused deployment's own target, to be tried again.
 pub fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<Draft>, Failure> {
-    let found = store::look(store, |txn| {
-        let Some(stored) = txn.find(id)? else { return Ok(None) };
-        // One that was killed while it waited to be resumed is paused as before.
-        let dead = matches!(txn.verdict(&stored)?, Verdict::Dead(_));
-        Ok(Some((stored, dead)))
-    })?;
-    let d = match found.flatten() {
-        Some((Stored::Readable(State::Paused, d), _) | (Stored::Readable(State::Waiting, d), true)) => d,
-        _ => return Ok(None),
-    };
+    let Some(d) = acquire::paused(store, id)? else { return Ok(None) };
     Ok(Some(Draft {
         environment: d.environment,
         application: d.application,

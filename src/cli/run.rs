@@ -14,7 +14,7 @@ use super::progress::Line;
 use super::resume;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::complain;
-use super::under_locks::UnderLocks;
+use super::under_locks::{Before, UnderLocks};
 use super::{Answer, Exec};
 use crate::command;
 use crate::deployment::{Deployment, Id};
@@ -149,7 +149,7 @@ impl Run {
         let (d, lease) = resume::kept(context, &store, id, &self.record)?;
         let version = versions::given(&store, &d)?;
         let under = self.under_locks(context, &store, version, retry, signals);
-        UnderLocks { resumed: true, ..under }.run(&d, lease, None)
+        UnderLocks { before: Before::Kept, ..under }.run(&d, lease, None)
     }
 
     /// This command again, with an override.
@@ -236,7 +236,7 @@ impl Run {
             store,
             command: &self.command,
             version,
-            resumed: false,
+            before: if self.resume.is_some() { Before::Paused } else { Before::New },
             on_lost: self.on_lost.into(),
             retry,
             signals,

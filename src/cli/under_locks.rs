@@ -27,14 +27,25 @@ pub struct UnderLocks<'a> {
     pub command: &'a [OsString],
     /// The number it deploys.
     pub version: Option<u64>,
-    /// It goes on under what was kept for a person.
-    pub resumed: bool,
+    /// What the deployment was before.
+    pub before: Before,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
     /// How late a change of another host may be noticed.
     pub retry: Duration,
     /// The signals that the command is told.
     pub signals: &'a mut Signals,
+}
+
+/// What a deployment was before a command runs under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It is new.
+    New,
+    /// Paused.
+    Paused,
+    /// Kept for a person.
+    Kept,
 }
 
 impl UnderLocks<'_> {
@@ -47,7 +58,7 @@ impl UnderLocks<'_> {
     ) -> Answer {
         let running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
-            Err(failure) if self.resumed => {
+            Err(failure) if self.before == Before::Kept => {
                 complain(&failure.to_string());
                 // A word mistyped is no reason to give back what was kept for a person.
                 return Ok(self.keep(d, failure.code, "the command did not start: it ended"));
@@ -58,6 +69,11 @@ impl UnderLocks<'_> {
                 return Err(failure);
             }
         };
+        if self.before == Before::Paused
+            && let Err(e) = release::no_longer_paused(self.store, &d.id)
+        {
+            complain(&format!("warning: {e}"));
+        }
         if let Some(leftovers) = leftovers {
             std::thread::spawn(move || drop(leftovers));
         }

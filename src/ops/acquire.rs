@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
-use super::waiter::{Waiter, Waiting, arm};
-use super::{InTheWay, Interrupt, Progress, Queueing, Result};
+use super::waiter::{Armed, Waiter, Waiting, arm};
+use super::{InTheWay, Interrupt, Progress, Queueing, Result, readable};
 use super::{freeze, hand_off, manual, supersede};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
@@ -184,12 +184,10 @@ fn first_try<'s>(
     progress: &mut dyn Progress,
     sleeper: &mut Option<Box<dyn Sleeper + 's>>,
 ) -> Result<First> {
-    if let Some(id) = &draft.resume {
-        hand_off::forget_dead_waiter(txn, id)?;
-        match txn.find(id)? {
-            Some(stored) if stored.state() == State::Paused => {}
-            _ => return Ok(First::Done(Outcome::NotPaused(id.clone()))),
-        }
+    if let Some(id) = &draft.resume
+        && paused_now(txn, id)?.is_none()
+    {
+        return Ok(First::Done(Outcome::NotPaused(id.clone())));
     }
     let ancestors = match &draft.parent {
         Some(parent) => ancestors_of(txn, parent)?,
@@ -224,7 +222,7 @@ fn first_try<'s>(
     if found.blocks.is_empty() {
         let mut deployment = build(txn, draft, id, ancestors)?;
         granted_now(&mut deployment, txn);
-        let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
+        let lease = txn.enter(&deployment, State::Attached, &found.covered)?;
         let passed = freeze::passed(draft, txn.now());
         let aside = Aside { overridden: passed.as_deref(), ..Aside::default() };
         events::log(txn, What::Acquired, &deployment, aside);
@@ -241,7 +239,7 @@ fn first_try<'s>(
     // Before anything is entered: without something to sleep on there is no waiting.
     let sleeper = sleeper.insert(store.sleeper(retry)?);
     let deployment = build(txn, draft, id, ancestors)?;
-    let lease = enter(txn, &deployment, State::Waiting, &found.covered, draft)?;
+    let lease = txn.enter(&deployment, State::Waiting, &found.covered)?;
     events::log(txn, What::Waited, &deployment, Aside::default());
     let began = txn.now().boot;
     let until = bound.map(|d| began.saturating_add(d));
@@ -253,9 +251,10 @@ fn first_try<'s>(
         until,
         opening,
         queueing: Queueing { id: None, blocks: found.blocks, first: None, place: 0, waited: Duration::ZERO },
+        free: false,
     };
     // Whether it could ever end was asked above, under the same guard.
-    let _ = arm(txn, &mut waiting, sleeper.as_mut(), progress)?;
+    waiting.free = matches!(arm(txn, &mut waiting, sleeper.as_mut(), progress)?, Armed::Free);
     Ok(First::Waiting(Box::new(waiting)))
 }
 
@@ -299,15 +298,35 @@ fn conflict_now(
     Ok(Outcome::Conflict(Conflict { blocks, in_the_way, waited: Duration::ZERO, paused, manual: None }))
 }
 
+/// The paused deployment of this id; `None` where there is none, or one that is being resumed.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn paused(store: &dyn Store, id: &Id) -> Result<Option<Box<Deployment>>> {
+    if store::look(store, |txn| txn.find(id))?.flatten().is_none() {
+        return Ok(None);
+    }
+    store::decide(store, |txn| paused_now(txn, id))
+}
+
+fn paused_now(txn: &mut dyn Txn, id: &Id) -> Result<Option<Box<Deployment>>> {
+    if txn.find(id)?.is_some_and(|stored| stored.state() != State::Paused) {
+        // Who tried to resume it before was killed.
+        hand_off::bury_if_dead(txn, id)?;
+    }
+    let found = txn.find(id)?.map(readable).transpose()?;
+    Ok(found.and_then(|(state, d)| (state == State::Paused).then_some(d)))
+}
+
 /// The deployments inside whose command we run, `parent` first: believed as far as the store says they hold.
 ///
 /// # Errors
 /// When the store cannot be looked at.
 pub fn ancestors_of(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<Id>> {
-    let stored = txn.find(parent)?;
-    let Some(d) = stored.as_ref().filter(|s| s.state().holds()).and_then(Stored::deployment) else {
+    let Some(stored) = txn.find(parent)?.filter(|s| s.state().holds()) else {
         return Ok(Vec::new());
     };
+    let (_, d) = readable(stored)?;
     let mut ids = vec![parent.clone()];
     ids.extend(d.ancestors.iter().cloned());
     Ok(ids)
@@ -365,22 +384,6 @@ fn granted_now(d: &mut Deployment, txn: &mut dyn Txn) {
     let now = txn.now();
     d.token = Some(d.arrival);
     d.expires = d.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
-}
-
-/// Enters it; the paused record of one that is resumed goes when the new one holds.
-fn enter(
-    txn: &mut dyn Txn,
-    d: &Deployment,
-    state: State,
-    covered: &[(crate::model::LockName, Id)],
-    draft: &Draft,
-) -> Result<Box<dyn Lease>> {
-    let lease = txn.enter(d, state, covered)?;
-    // One that waits may be killed: then it is paused as before.
-    if draft.resume.is_some() && state == State::Attached {
-        txn.remove_paused(&d.id)?;
-    }
-    Ok(lease)
 }
 
 /// Why a wait would never end, if that is so: only one that is nested can wait for itself.

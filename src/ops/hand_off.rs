@@ -89,19 +89,17 @@ fn grant(txn: &mut dyn Txn, id: &Id) -> Result<()> {
     txn.grant(id, token)
 }
 
-/// Takes away what one that was killed while it waited has left; a resumed one is paused again then.
+/// Takes this one away if it is verifiably dead, and hands on what it held.
 ///
 /// # Errors
 /// As [`hand_off`].
-pub fn forget_dead_waiter(txn: &mut dyn Txn, id: &Id) -> Result<()> {
-    if let Some(stored) = txn.find(id)?
-        && stored.state() == State::Waiting
-        && matches!(txn.verdict(&stored)?, Verdict::Dead(_))
-    {
-        let locks = reclaim(txn, id)?;
-        hand_off(txn, &locks)?;
+pub fn bury_if_dead(txn: &mut dyn Txn, id: &Id) -> Result<()> {
+    let Some(stored) = txn.find(id)? else { return Ok(()) };
+    if !matches!(txn.verdict(&stored)?, Verdict::Dead(_)) {
+        return Ok(());
     }
-    Ok(())
+    let locks = reclaim(txn, id)?;
+    settle(txn, &locks)
 }
 
 /// Takes away one that is verifiably dead; the locks that are free now.

@@ -10,13 +10,13 @@ use deploylock::store::StoreError;
 
 use crate::support::*;
 
-fn only_file(folder: &Path) -> std::path::PathBuf {
+pub fn only_file(folder: &Path) -> std::path::PathBuf {
     let mut files = fs::read_dir(folder).unwrap();
     files.next().unwrap().unwrap().path()
 }
 
 /// Makes the guard say that an earlier boot wrote it.
-fn as_after_a_reboot(locks: &Path) {
+pub fn as_after_a_reboot(locks: &Path) {
     let guard = fs::read_to_string(locks.join("guard")).unwrap();
     let boot = guard.lines().nth(1).unwrap();
     fs::write(locks.join("guard"), guard.replace(boot, &format!("boot {:<36}", "earlier"))).unwrap();
@@ -179,12 +179,11 @@ fn a_lock_directory_made_anew_is_used_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locks");
     let store = files(&path);
-    let lost = hold(&store, &[exclusive("a")]);
+    give_back(&store, hold(&store, &[exclusive("a")]));
     fs::rename(&path, folder.path().join("away")).unwrap();
     let other = files(&path);
     let grant = hold(&other, &[exclusive("a")]);
     // The first store's descriptors still lead to the old directory; it notices.
     drop(conflict(try_now(&store, &[exclusive("a")])));
-    drop(lost);
     give_back(&other, grant);
 }

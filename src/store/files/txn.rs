@@ -10,7 +10,7 @@ use super::guard::{self, Content};
 use super::names::{self, Stem};
 use super::queue::{self, Queue};
 use super::{boot_tag, history, ledger, rebuild, record, takeover};
-use crate::clock::{self, Now};
+use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
@@ -95,7 +95,7 @@ impl<'a> Files<'a> {
             top,
             held,
             content,
-            now: clock::now(),
+            now: top.now(),
             writes: true,
             queues,
             lock_files,
@@ -191,6 +191,8 @@ impl<'a> Files<'a> {
         let bytes = match self.top.open_file(folder, name, false) {
             Ok(None) => return Ok(None),
             Ok(Some(opened)) => self.top.read(&opened).map_err(|e| e.to_string()),
+            // Of all the places where it may be, only the one where it is has an unreadable record.
+            Err(_) if matches!(self.top.exists(folder, name), Ok(false)) => return Ok(None),
             Err(e) => Err(e.to_string()),
         };
         let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
@@ -270,10 +272,13 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    fn undo(&mut self, d: &Deployment, name: &str) {
-        for (state, name) in [(State::Attached, name), (State::Waiting, name), (State::Paused, d.id.as_str())]
-        {
+    fn undo(&mut self, d: &Deployment, state: State, name: &str) {
+        for state in [State::Attached, State::Waiting] {
             let _ = self.top.remove(Folder::Deployments(state), name);
+        }
+        // Beside one that was to be resumed lies its old record, which stays.
+        if state == State::Paused {
+            let _ = self.top.remove(Folder::Deployments(state), d.id.as_str());
         }
         for request in &d.locks {
             let _ = self.strike(&request.lock, &d.id);
@@ -417,7 +422,7 @@ impl Txn for Files<'_> {
             }
         })();
         if let Err(e) = written {
-            self.undo(d, &name);
+            self.undo(d, state, &name);
             return Err(e);
         }
         Ok(Box::new(FileLease { id: d.id.clone(), opened }))
@@ -475,6 +480,10 @@ impl Txn for Files<'_> {
                 Some(d) => d.locks.iter().map(|r| r.lock.clone()).collect(),
                 None => self.locks_with_lines_of(id)?,
             };
+            // Killed a moment before, its resumer may have left it paused beside that.
+            if state == State::Detached {
+                self.remove_paused(id)?;
+            }
             let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
