@@ -70,6 +70,10 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--owner', '--owner', [CompletionResultType]::ParameterName, 'Who; by default `user@host`')
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The pipeline''s page')
             [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'How long to hold without being renewed')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'Run the command under a deployment that `acquire` returned; its locks stay held afterwards')
+            [CompletionResult]::new('--resume', '--resume', [CompletionResultType]::ParameterName, 'Go on under the locks that a failed or crashed deployment still holds, or try a paused one again')
+            [CompletionResult]::new('--resource', '--resource', [CompletionResultType]::ParameterName, 'The files that are deployed: they get the application''s next version, one deployment at a time')
+            [CompletionResult]::new('--on-lost', '--on-lost', [CompletionResultType]::ParameterName, 'What happens to the command when its locks are taken away')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
@@ -78,6 +82,9 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the environment exclusively whatever the topology allows')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Do not wait')
             [CompletionResult]::new('--no-wait', '--no-wait', [CompletionResultType]::ParameterName, 'Do not wait')
+            [CompletionResult]::new('--no-wait-for-manual', '--no-wait-for-manual', [CompletionResultType]::ParameterName, 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept')
+            [CompletionResult]::new('--skip-duplicate', '--skip-duplicate', [CompletionResultType]::ParameterName, 'Do nothing where the same files were the last to be deployed successfully')
+            [CompletionResult]::new('--supersede', '--supersede', [CompletionResultType]::ParameterName, 'Take the place of older deployments of the application to the environment that still wait')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -115,6 +122,8 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the environment exclusively whatever the topology allows')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Do not wait')
             [CompletionResult]::new('--no-wait', '--no-wait', [CompletionResultType]::ParameterName, 'Do not wait')
+            [CompletionResult]::new('--no-wait-for-manual', '--no-wait-for-manual', [CompletionResultType]::ParameterName, 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept')
+            [CompletionResult]::new('--supersede', '--supersede', [CompletionResultType]::ParameterName, 'Take the place of older deployments of the application to the environment that still wait')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -172,6 +181,7 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the environment exclusively whatever the topology allows')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Do not wait')
             [CompletionResult]::new('--no-wait', '--no-wait', [CompletionResultType]::ParameterName, 'Do not wait')
+            [CompletionResult]::new('--no-wait-for-manual', '--no-wait-for-manual', [CompletionResultType]::ParameterName, 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -234,6 +244,7 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
             [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--kill-after', '--kill-after', [CompletionResultType]::ParameterName, 'Kill a command that has not ended this long after it was asked to')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
@@ -286,6 +297,7 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--versions', '--versions', [CompletionResultType]::ParameterName, 'The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

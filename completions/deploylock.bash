@@ -88,7 +88,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__acquire)
-            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --conflict-exit-code --reason --owner --url --ttl --owner-pid --resume --help"
+            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --owner-pid --supersede --resume --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -198,7 +198,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__cancel)
-            opts="-q -v -h --config --lock-dir --color --quiet --verbose --help"
+            opts="-q -v -h --config --lock-dir --color --quiet --verbose --kill-after --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +214,10 @@ _deploylock() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --kill-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -342,7 +346,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__history)
-            opts="-q -v -e -a -l -h --config --lock-dir --color --quiet --verbose --env --app --lock --owner --event --since --format --help"
+            opts="-q -v -e -a -l -h --config --lock-dir --color --quiet --verbose --env --app --lock --owner --event --since --versions --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -389,7 +393,7 @@ _deploylock() {
                     return 0
                     ;;
                 --event)
-                    COMPREPLY=($(compgen -W "acquired waited released paused cleared reclaimed renewed cancelled" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "acquired waited released paused cleared reclaimed renewed cancelled superseded failed resumed" -- "${cur}"))
                     return 0
                     ;;
                 --since)
@@ -642,7 +646,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__run)
-            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --conflict-exit-code --reason --owner --url --ttl --help"
+            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --id --resume --resource --skip-duplicate --supersede --on-lost --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -736,6 +740,22 @@ _deploylock() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resource)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-lost)
+                    COMPREPLY=($(compgen -W "end keep" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -744,7 +764,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__wait)
-            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --conflict-exit-code --help"
+            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -66,6 +66,10 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --owner 'Who; by default `user@host`'
             cand --url 'The pipeline''s page'
             cand --ttl 'How long to hold without being renewed'
+            cand --id 'Run the command under a deployment that `acquire` returned; its locks stay held afterwards'
+            cand --resume 'Go on under the locks that a failed or crashed deployment still holds, or try a paused one again'
+            cand --resource 'The files that are deployed: they get the application''s next version, one deployment at a time'
+            cand --on-lost 'What happens to the command when its locks are taken away'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
             cand -v 'Say more'
@@ -74,6 +78,9 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --exclusive 'Take the environment exclusively whatever the topology allows'
             cand -n 'Do not wait'
             cand --no-wait 'Do not wait'
+            cand --no-wait-for-manual 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept'
+            cand --skip-duplicate 'Do nothing where the same files were the last to be deployed successfully'
+            cand --supersede 'Take the place of older deployments of the application to the environment that still wait'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -110,6 +117,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --exclusive 'Take the environment exclusively whatever the topology allows'
             cand -n 'Do not wait'
             cand --no-wait 'Do not wait'
+            cand --no-wait-for-manual 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept'
+            cand --supersede 'Take the place of older deployments of the application to the environment that still wait'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -164,6 +173,7 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --exclusive 'Take the environment exclusively whatever the topology allows'
             cand -n 'Do not wait'
             cand --no-wait 'Do not wait'
+            cand --no-wait-for-manual 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -223,6 +233,7 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
             cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
+            cand --kill-after 'Kill a command that has not ended this long after it was asked to'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
             cand -v 'Say more'
@@ -273,6 +284,7 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --quiet 'Say only what went wrong'
             cand -v 'Say more'
             cand --verbose 'Say more'
+            cand --versions 'The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

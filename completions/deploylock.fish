@@ -65,11 +65,19 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l reason -d 
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l id -d 'Run the command under a deployment that `acquire` returned; its locks stay held afterwards' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resume -d 'Go on under the locks that a failed or crashed deployment still holds, or try a paused one again' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resource -d 'The files that are deployed: they get the application\'s next version, one deployment at a time' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l on-lost -d 'What happens to the command when its locks are taken away' -r -f -a "end\t'It is ended, and the exit code is 76'
+keep\t'It goes on without them'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l shared -d 'Take the locks by name shared'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s n -l no-wait -d 'Do not wait'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l no-wait-for-manual -d 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l skip-duplicate -d 'Do nothing where the same files were the last to be deployed successfully'
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l supersede -d 'Take the place of older deployments of the application to the environment that still wait'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
@@ -97,6 +105,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s v -l v
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l shared -d 'Take the locks by name shared'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s n -l no-wait -d 'Do not wait'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l no-wait-for-manual -d 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept'
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l supersede -d 'Take the place of older deployments of the application to the environment that still wait'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
@@ -138,6 +148,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s v -l verb
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l shared -d 'Take the locks by name shared'
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l exclusive -d 'Take the environment exclusively whatever the topology allows'
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s n -l no-wait -d 'Do not wait'
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l no-wait-for-manual -d 'Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept'
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
@@ -186,6 +197,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l lock-di
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -l kill-after -d 'Kill a command that has not ended this long after it was asked to' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -224,12 +236,16 @@ paused\t''
 cleared\t''
 reclaimed\t''
 renewed\t''
-cancelled\t''"
+cancelled\t''
+superseded\t''
+failed\t''
+resumed\t''"
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l versions -d 'The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F

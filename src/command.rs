@@ -32,6 +32,16 @@ pub struct Ended {
     pub lost: bool,
 }
 
+/// What happens to a command whose locks were taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLost {
+    /// It is ended.
+    #[default]
+    End,
+    /// It goes on without them.
+    Keep,
+}
+
 /// Why a command could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -104,14 +114,15 @@ fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<Str
 /// What the deployment of a running command was found to be.
 enum Record {
     Held,
-    Cancelled,
+    /// And after how long it is to be killed.
+    Cancelled(Option<Duration>),
     Lost,
 }
 
 /// Somebody to be told what happens to a running command.
 pub trait Witness {
-    /// Its locks were taken away; it is being ended.
-    fn lost(&mut self);
+    /// Its locks were taken away; it is being ended, or not.
+    fn lost(&mut self, then: OnLost);
     /// Somebody asked it to end.
     fn cancelled(&mut self);
     /// Something did not work that the command is better not bothered with.
@@ -128,6 +139,8 @@ pub struct Supervisor<'a> {
     pub renew: Option<Duration>,
     /// How late a change of another host may be noticed.
     pub retry: Duration,
+    /// What happens when the locks are taken away.
+    pub on_lost: OnLost,
     /// Who is told.
     pub witness: &'a mut dyn Witness,
 }
@@ -176,23 +189,30 @@ impl Supervisor<'_> {
                 None
             }
         };
-        let (mut ending, mut lost, mut asked) = (None, false, false);
+        let (mut ending, mut lost, mut asked, mut killed) = (None, false, false, false);
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
         loop {
             if !lost {
                 match self.look(sleeper.as_deref_mut()) {
                     Ok(Record::Held) => {}
-                    Ok(Record::Cancelled) if asked => {}
-                    Ok(Record::Cancelled) => {
+                    Ok(Record::Cancelled(kill_after)) => {
+                        if !asked {
+                            self.witness.cancelled();
+                            running.tell(signal_hook::consts::SIGTERM);
+                        }
                         asked = true;
-                        self.witness.cancelled();
-                        running.tell(signal_hook::consts::SIGTERM);
+                        // Said again, and sooner: the sooner counts.
+                        let at = kill_after.map(|after| clock::since_boot().saturating_add(after));
+                        ending = [ending, at].into_iter().flatten().min().filter(|_| !killed);
                     }
                     Ok(Record::Lost) => {
                         lost = true;
-                        self.witness.lost();
-                        running.tell(signal_hook::consts::SIGTERM);
-                        ending = Some(clock::since_boot() + GRACE);
+                        renewal = None;
+                        self.witness.lost(self.on_lost);
+                        if self.on_lost == OnLost::End {
+                            running.tell(signal_hook::consts::SIGTERM);
+                            ending = Some(clock::since_boot() + GRACE);
+                        }
                     }
                     Err(e) => self.witness.warn(&e),
                 }
@@ -208,7 +228,7 @@ impl Supervisor<'_> {
             let now = clock::since_boot();
             if ending.is_some_and(|at| now >= at) {
                 running.tell(signal_hook::consts::SIGKILL);
-                ending = None;
+                (ending, killed) = (None, true);
             }
             if renewal.is_some_and(|at| now >= at) {
                 renewal = self.renew.map(|every| now + every);
@@ -249,7 +269,9 @@ impl Supervisor<'_> {
             txn.find(self.id)
         })?;
         Ok(match found.flatten() {
-            Some(Stored::Readable(state, d)) if state.holds() && d.cancelled => Record::Cancelled,
+            Some(Stored::Readable(state, d)) if state.holds() && d.cancelled => {
+                Record::Cancelled(d.kill_after)
+            }
             Some(stored) if stored.state().holds() => Record::Held,
             _ => Record::Lost,
         })

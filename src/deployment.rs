@@ -196,6 +196,8 @@ pub struct Deployment {
     pub blocked_at: Vec<LockName>,
     /// Somebody asked it to end.
     pub cancelled: bool,
+    /// How long after that its command may take before it is killed.
+    pub kill_after: Option<Duration>,
     /// An `acquire` inside its command holds locks that end with it.
     pub has_nested: bool,
 }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod command;
 pub mod deployment;
 pub mod engine;
+pub mod fingerprint;
 pub mod liveness;
 pub mod model;
 pub mod ops;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
@@ -12,6 +12,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("policy", &["model", "topology"]),
     ("engine", &["model", "deployment"]),
     ("process", &["deployment"]),
+    ("fingerprint", &[]),
     ("liveness", &["model", "deployment", "process"]),
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
     ("ops", &["model", "deployment", "clock", "engine", "process", "liveness", "store"]),
@@ -32,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "ops",
             "signals",
             "command",
+            "fingerprint",
             "output",
         ],
     ),

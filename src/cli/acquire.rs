@@ -4,18 +4,18 @@ use clap::Args;
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::not_acquired::not_acquired;
 use super::progress::Line;
-use super::run::not_acquired;
+use super::resume;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::{self, complain};
 use super::{Answer, Exec};
-use crate::deployment::{Id, State, Stored};
+use crate::deployment::Id;
 use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
 use crate::ops::release;
 use crate::process;
 use crate::signals::Signals;
 use crate::store::files::FilesStore;
-use crate::store::{self};
 
 #[derive(Args)]
 pub struct Acquire {
@@ -28,6 +28,9 @@ pub struct Acquire {
     /// Tie the locks to this process: when it ends, they are stale
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     owner_pid: Option<u32>,
+    /// Take the place of older deployments of the application to the environment that still wait
+    #[arg(long, requires = "app")]
+    supersede: bool,
     /// Try a paused deployment again, keeping its id
     #[arg(long, value_name = "ID", conflicts_with_all = ["env", "app", "containers", "locks", "exclusive", "owner_pid"])]
     resume: Option<Id>,
@@ -63,7 +66,9 @@ impl Acquire {
     ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
-            let draft = self.resumed(&store, id)?;
+            let mut draft =
+                resume::paused(&store, id, &self.record)?.ok_or_else(|| not_paused(context, id))?;
+            draft.refuse_manual = self.wait.no_wait_for_manual;
             // Blocked again, it stays paused, unless it was said to wait.
             let patience = self.wait.patience().unwrap_or(Patience::None);
             return Ok((store, draft, patience, context.retry()));
@@ -72,6 +77,8 @@ impl Acquire {
         let store = context.store()?;
         let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
         draft.owner_process = self.owner()?;
+        draft.supersede |= self.supersede;
+        draft.refuse_manual = self.wait.refuse_manual(&plan);
         let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, true));
         Ok((store, draft, patience, plan.retry_interval))
     }
@@ -86,38 +93,12 @@ impl Acquire {
         };
         process.ok_or_else(gone).map(Some)
     }
+}
 
-    /// The paused deployment's own target.
-    fn resumed(&self, store: &FilesStore, id: &Id) -> Result<Draft, Failure> {
-        let not_there = || {
-            Failure::text(
-                code::NOT_THERE,
-                format!("there is no paused deployment {id}; see `deploylock list`"),
-            )
-        };
-        let found = store::look(store, |txn| txn.find(id))?.flatten();
-        let Some(Stored::Readable(State::Paused, d)) = found else {
-            return Err(not_there());
-        };
-        Ok(Draft {
-            environment: d.environment,
-            application: d.application,
-            version: d.version,
-            operation: d.operation,
-            containers: d.containers,
-            locks: d.locks,
-            owner: self.record.owner.clone().unwrap_or(d.owner),
-            reason: self.record.reason.clone().or(d.reason),
-            url: self.record.url.clone().or(d.url),
-            ttl: self.record.ttl.or(d.ttl),
-            owner_process: None,
-            parent: inherited_id(),
-            on_crash: d.on_crash,
-            on_failure: d.on_failure,
-            command: false,
-            resume: Some(id.clone()),
-        })
-    }
+fn not_paused(context: &Context, id: &Id) -> Failure {
+    let commands = context.commands(Vec::new());
+    let text = format!("there is no paused deployment {id}; see `{}`", commands.line(&["list"]));
+    Failure::text(code::NOT_THERE, text)
 }
 
 /// The promise is made durable, then told, then kept: until the id is out, the locks go with this process.

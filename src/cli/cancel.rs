@@ -1,20 +1,27 @@
 //! `cancel`: ask a deployment to end.
 
+use std::time::Duration;
+
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::context::{Context, myself};
 use super::failure::code;
+use super::target::some_duration;
 use super::terminal::complain;
 use super::{Answer, Exec};
-use crate::deployment::{Deployment, Id};
-use crate::ops::clear::{Cancelled, cancel, orphaned_command};
+use crate::deployment::{Deployment, Id, Process, Verdict};
+use crate::ops::clear::{Cancelled, cancel, ends_within, orphaned_command};
+use crate::output::style::clean;
 
 #[derive(Args)]
 pub struct Cancel {
     /// The deployments' ids, in full
     #[arg(value_name = "ID", required = true)]
     ids: Vec<Id>,
+    /// Kill a command that has not ended this long after it was asked to
+    #[arg(long, value_name = "DURATION", value_parser = some_duration)]
+    kill_after: Option<Duration>,
 }
 
 impl Exec for Cancel {
@@ -22,9 +29,9 @@ impl Exec for Cancel {
         let store = context.store()?;
         let mut worst = code::DONE;
         for id in &self.ids {
-            match cancel(&store, id, &myself())? {
+            match cancel(&store, id, self.kill_after, &myself())? {
                 Cancelled::Ended(_) => {}
-                Cancelled::Asked(d) => asked(&d, context.global.quiet),
+                Cancelled::Asked(d, verdict) => self.asked(context, &d, &verdict),
                 Cancelled::NotThere => {
                     complain(&format!("there is no deployment {id}"));
                     worst = code::NOT_THERE;
@@ -35,14 +42,40 @@ impl Exec for Cancel {
     }
 }
 
-fn asked(d: &Deployment, quiet: bool) {
-    // Where the wrapper was killed, nobody else passes it on.
-    if let Some(pid) = orphaned_command(d).and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
-        && let Err(e) = kill_process(pid, Signal::TERM)
-    {
-        complain(&format!("cannot end its command: {e}"));
+impl Cancel {
+    /// Its wrapper passes it on to the command; where that was killed, nobody else does.
+    fn asked(&self, context: &Context, d: &Deployment, verdict: &Verdict) {
+        if let Some(command) = orphaned_command(d) {
+            self.end(&command);
+        }
+        if context.global.quiet {
+            return;
+        }
+        match verdict {
+            Verdict::Unknown(why) => complain(&format!(
+                "{} on {} was asked to end, as soon as it looks; from here that cannot be seen: {}. Where it is \
+                 known to be gone  {}",
+                d.id,
+                clean(&d.place.host),
+                clean(why),
+                context.commands(Vec::new()).line(&["clear", "--force", d.id.as_str()])
+            )),
+            _ => complain(&format!("{} was asked to end; its locks go when its command has ended", d.id)),
+        }
     }
-    if !quiet {
-        complain(&format!("{} was asked to end; its locks go when its command has ended", d.id));
+
+    fn end(&self, command: &Process) {
+        let Some(pid) = i32::try_from(command.pid).ok().and_then(Pid::from_raw) else { return };
+        let tell = |signal| {
+            if let Err(e) = kill_process(pid, signal) {
+                complain(&format!("cannot end its command: {e}"));
+            }
+        };
+        tell(Signal::TERM);
+        if let Some(after) = self.kill_after
+            && !ends_within(command, after)
+        {
+            tell(Signal::KILL);
+        }
     }
 }

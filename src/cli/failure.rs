@@ -22,6 +22,8 @@ pub mod code {
     pub const NOT_ACQUIRED: u8 = 75;
     /// The locks were taken away while the command ran.
     pub const LOST: u8 = 76;
+    /// A newer deployment took its place while it waited.
+    pub const SUPERSEDED: u8 = 77;
     /// The topology is wrong.
     pub const TOPOLOGY: u8 = 78;
     /// And the number of the signal that ended it.

@@ -14,6 +14,7 @@ use super::terminal::{self, complain, say};
 use super::{Answer, Exec};
 use crate::clock;
 use crate::ops::events::What;
+use crate::ops::versions;
 use crate::output::table;
 use crate::store::Store;
 
@@ -40,6 +41,9 @@ pub struct History {
     /// Only what happened at most this long ago
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     since: Option<Duration>,
+    /// The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom
+    #[arg(long, conflicts_with_all = ["lock", "event"])]
+    versions: bool,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
@@ -48,6 +52,9 @@ pub struct History {
 impl Exec for History {
     fn exec(self, context: &Context) -> Answer {
         let store = context.store()?;
+        if self.versions {
+            return self.versions(context, &store);
+        }
         let lines = store.history()?;
         // What is no JSON is a line that a crash cut: nothing that happened is lost with it but itself.
         let all = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -64,6 +71,26 @@ impl Exec for History {
 }
 
 impl History {
+    fn versions(&self, context: &Context, store: &dyn Store) -> Answer {
+        let is = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
+        let mut versions = versions::list(store)?;
+        versions.retain(|v| {
+            is(&self.id, &v.id)
+                && is(&self.env, &v.environment)
+                && is(&self.app, &v.application)
+                && is(&self.owner, &v.owner)
+                && self.since.is_none_or(|limit| began_within(&v.began, limit))
+        });
+        match self.format {
+            Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "versions": versions })))?,
+            Format::Table if versions.is_empty() && !context.global.quiet => {
+                complain(&format!("no versions that fit (in {})", store.describe()));
+            }
+            Format::Table => say(&table::versions(&versions, terminal::look(&context.global)))?,
+        }
+        Ok(code::DONE)
+    }
+
     fn fits(&self, event: &Value) -> bool {
         let is = |wanted: &Option<String>, key: &str| {
             wanted.as_deref().is_none_or(|wanted| event[key].as_str() == Some(wanted))
@@ -85,7 +112,11 @@ impl History {
 }
 
 fn is_recent(event: &Value, limit: Duration) -> bool {
-    let time = event["time"].as_str().and_then(|t| humantime::parse_rfc3339(t).ok());
+    event["time"].as_str().is_some_and(|time| began_within(time, limit))
+}
+
+fn began_within(time: &str, limit: Duration) -> bool {
+    let time = humantime::parse_rfc3339(time).ok();
     let now = clock::now().wall;
     // What is said to happen later than now has certainly not happened long ago.
     time.is_some_and(|time| now.duration_since(time).is_ok_and(|age| age <= limit) || time > now)

@@ -11,14 +11,17 @@ mod filter;
 mod history;
 mod init;
 mod list;
+mod not_acquired;
 mod plan;
 mod progress;
 mod quick;
 mod release;
 mod renew;
+mod resume;
 mod run;
 mod target;
 mod terminal;
+mod under_locks;
 mod wait;
 
 use std::ffi::OsString;
@@ -100,7 +103,7 @@ Examples:
   deploylock clear --stale                                for cron: remove what is verifiably dead
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 no such deployment, 75 not acquired, 76 locks lost while the
-command ran, 78 wrong topology, 126/127 command not executable/not found, else the command's own.";
+command ran, 77 superseded by a newer deployment while it waited, 78 wrong topology, 126/127 command not executable/not found, else the command's own.";
 
 /// The command line's grammar.
 #[must_use]

@@ -1,27 +1,55 @@
 //! `run`: take the locks, run the command, give them back.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::not_acquired::not_acquired;
 use super::progress::Line;
+use super::resume;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::complain;
+use super::under_locks::UnderLocks;
 use super::{Answer, Exec};
-use crate::clock;
-use crate::command::{self, Ended, Running, Supervisor, Witness};
-use crate::deployment::Deployment;
-use crate::model::Keep;
-use crate::ops::acquire::{Grant, Outcome, acquire};
+use crate::command;
+use crate::deployment::{Deployment, Id};
+use crate::fingerprint;
+use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
 use crate::ops::release;
-use crate::output::message;
+use crate::ops::versions::{self, Asked, Begun, Resources, Version};
+use crate::output::style::clean;
 use crate::process;
 use crate::signals::Signals;
-use crate::store::files::FilesStore;
-use crate::store::{Lease, StoreError};
+use crate::store::Store;
+
+/// What happens to the command when its locks are taken away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnLost {
+    /// It is ended, and the exit code is 76
+    #[default]
+    End,
+    /// It goes on without them
+    Keep,
+}
+
+impl From<OnLost> for command::OnLost {
+    fn from(said: OnLost) -> Self {
+        match said {
+            OnLost::End => command::OnLost::End,
+            OnLost::Keep => command::OnLost::Keep,
+        }
+    }
+}
+
+/// The options that only a target of one's own has.
+const TARGET: [&str; 6] = ["env", "app", "containers", "locks", "exclusive", "resource"];
+/// The options that say how to acquire.
+const ACQUIRING: [&str; 8] =
+    ["reason", "owner", "url", "ttl", "no_wait", "wait", "wait_at_most", "conflict_exit_code"];
 
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Run {
@@ -31,6 +59,24 @@ pub struct Run {
     pub wait: WaitArgs,
     #[command(flatten)]
     pub record: RecordArgs,
+    /// Run the command under a deployment that `acquire` returned; its locks stay held afterwards
+    #[arg(long, value_name = "ID", conflicts_with_all = TARGET, conflicts_with_all = ACQUIRING)]
+    pub id: Option<Id>,
+    /// Go on under the locks that a failed or crashed deployment still holds, or try a paused one again
+    #[arg(long, value_name = "ID", conflicts_with_all = TARGET, conflicts_with = "id")]
+    pub resume: Option<Id>,
+    /// The files that are deployed: they get the application's next version, one deployment at a time
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "app", help_heading = "Versions")]
+    pub resource: Vec<PathBuf>,
+    /// Do nothing where the same files were the last to be deployed successfully
+    #[arg(long, requires = "resource", help_heading = "Versions")]
+    pub skip_duplicate: bool,
+    /// Take the place of older deployments of the application to the environment that still wait
+    #[arg(long, requires = "app")]
+    pub supersede: bool,
+    /// What happens to the command when its locks are taken away
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "end")]
+    pub on_lost: OnLost,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -39,177 +85,149 @@ pub struct Run {
 impl Exec for Run {
     fn exec(self, context: &Context) -> Answer {
         let mut signals = Signals::take_over(process::myself().1)?;
-        let plan = self.target.plan(context)?;
-        let store = context.store()?;
-        let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
-        draft.command = true;
-        let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, false));
-        let mut line = Line::new(&context.global);
-        let outcome = acquire(&store, &draft, patience, plan.retry_interval, &mut line, &mut signals)?;
-        match outcome {
-            Outcome::Granted(grant) => {
-                line.granted(grant.waited);
-                self.under_locks(context, &store, *grant, plan.retry_interval, signals)
-            }
-            other => {
-                line.clear();
-                let commands = context.commands(self.target.words());
-                Ok(not_acquired(other, &commands, self.wait.code(), &signals))
-            }
+        match (&self.id, &self.resume) {
+            (Some(id), _) => self.under_acquired(context, id, &mut signals),
+            (None, Some(id)) => self.resumed(context, id, &mut signals),
+            (None, None) => self.anew(context, &mut signals),
         }
     }
 }
 
 impl Run {
-    fn under_locks(
+    fn anew(&self, context: &Context, signals: &mut Signals) -> Answer {
+        let plan = self.target.versioned_plan(context, !self.resource.is_empty())?;
+        let store = context.store()?;
+        let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
+        draft.command = true;
+        draft.supersede |= self.supersede;
+        draft.refuse_manual = self.wait.refuse_manual(&plan);
+        let resources = self.resources()?;
+        if let Some(resources) = &resources {
+            let asked =
+                Asked { locks: &draft.locks, operation: draft.operation, parent: draft.parent.as_ref() };
+            if let Some(same) = versions::duplicate(&store, &asked, resources)? {
+                return Ok(nothing_to_do(context, &same));
+            }
+        }
+        let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, false));
+        let attempt =
+            Attempt { draft, patience, retry: plan.retry_interval, words: self.target.words(), resources };
+        self.attempt(context, &store, attempt, signals)
+    }
+
+    /// Under locks that stay when the command has ended.
+    fn under_acquired(&self, context: &Context, id: &Id, signals: &mut Signals) -> Answer {
+        let store = context.store()?;
+        let d = resume::acquired(context, &store, id)?;
+        self.under_locks(context, &store, None, context.retry(), signals).run_and_stay(&d)
+    }
+
+    /// A paused one is tried again; one that was kept goes on.
+    fn resumed(&self, context: &Context, id: &Id, signals: &mut Signals) -> Answer {
+        let (store, retry) = (context.store()?, context.retry());
+        if let Some(mut draft) = resume::paused(&store, id, &self.record)? {
+            draft.command = true;
+            draft.refuse_manual = self.wait.no_wait_for_manual;
+            let patience = self.wait.patience().unwrap_or(Patience::None);
+            let words = vec![id.to_string()];
+            let attempt = Attempt { draft, patience, retry, words, resources: None };
+            return self.attempt(context, &store, attempt, signals);
+        }
+        let (d, lease) = resume::kept(context, &store, id)?;
+        let version = versions::given(&store, &d)?;
+        self.under_locks(context, &store, version, retry, signals).run(&d, lease, None)
+    }
+
+    fn attempt(
         &self,
         context: &Context,
-        store: &FilesStore,
-        grant: Grant,
-        retry: Duration,
-        mut signals: Signals,
+        store: &dyn Store,
+        attempt: Attempt,
+        signals: &mut Signals,
     ) -> Answer {
-        let Grant { deployment, lease, leftovers, .. } = grant;
-        let mut running = match start(&self.command, &deployment, lease.as_ref()) {
-            Ok(running) => running,
+        let Attempt { draft, patience, retry, words, resources } = attempt;
+        let mut line = Line::new(&context.global);
+        let outcome = acquire(store, &draft, patience, retry, &mut line, signals)?;
+        let Outcome::Granted(grant) = outcome else {
+            line.clear();
+            return Ok(not_acquired(outcome, &context.commands(words), self.wait.code(), signals));
+        };
+        line.granted(grant.waited);
+        let Grant { deployment, lease, leftovers, waited } = *grant;
+        let version = match self.version(store, &deployment, resources, waited) {
+            Ok(None) => None,
+            Ok(Some(Begun::Number(number))) => Some(number),
+            Ok(Some(Begun::Duplicate(same))) => {
+                release::give_back(store, &deployment, "duplicate")?;
+                return Ok(nothing_to_do(context, &same));
+            }
             Err(failure) => {
                 release::give_back(store, &deployment, "failed")?;
                 return Err(failure);
             }
         };
-        if let Some(leftovers) = leftovers {
-            std::thread::spawn(move || drop(leftovers));
-        }
-        // The system may have let it run to its end before it came back to us.
-        if !running.has_ended()? {
-            note(store, &deployment, &running);
-        }
-        let renew = deployment.ttl.map(|ttl| ttl / 3);
-        let supervisor = Supervisor { store, id: &deployment.id, renew, retry, witness: &mut Teller };
-        let ended = supervisor.wait(running, &mut signals)?;
-        let code = finish(context, store, &deployment, ended)?;
-        drop(lease);
-        if ended.interrupted && code != code::LOST {
-            // A shell that runs a script stops it only if what it ran died of the terminal's SIGINT.
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT);
-        }
-        Ok(code)
+        self.under_locks(context, store, version, retry, signals).run(&deployment, lease, leftovers)
     }
-}
 
-fn start(argv: &[OsString], d: &Deployment, lease: &dyn Lease) -> Result<Running, Failure> {
-    let held = lease.hand_down()?;
-    Ok(command::start(argv, &variables(d), held)?)
-}
-
-/// What the command is told (INTERFACE.md, "Environment of the wrapped command"). What an outer run said and this
-/// one does not is taken away.
-fn variables(d: &Deployment) -> Vec<(&'static str, Option<String>)> {
-    let locks: Vec<String> = d.locks.iter().map(|r| r.lock.to_string()).collect();
-    vec![
-        ("DEPLOYLOCK_ID", Some(d.id.to_string())),
-        ("DEPLOYLOCK_TOKEN", d.token.map(|t| t.to_string())),
-        ("DEPLOYLOCK_LOCKS", Some(locks.join(" "))),
-        ("DEPLOYLOCK_ENV", d.environment.clone()),
-        ("DEPLOYLOCK_APP", d.application.clone()),
-        ("DEPLOYLOCK_APP_VERSION", d.version.clone()),
-        ("DEPLOYLOCK_VERSION", None),
-    ]
-}
-
-/// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,
-/// the record still says that a command was started, and the lock on it that it lives.
-fn note(store: &FilesStore, d: &Deployment, running: &Running) {
-    if let Err(e) = release::note_command(store, &d.id, process::child(running.pid())) {
-        complain(&format!("warning: {e}"));
+    /// The number of what is deployed under the locks that are held now.
+    fn version(
+        &self,
+        store: &dyn Store,
+        d: &Deployment,
+        resources: Option<Resources>,
+        waited: Duration,
+    ) -> Result<Option<Begun>, Failure> {
+        // They may have changed during a wait.
+        let resources = if waited.is_zero() { resources } else { self.resources()? };
+        Ok(resources.map(|resources| versions::begin(store, d, &resources)).transpose()?)
     }
-}
 
-fn finish(context: &Context, store: &FilesStore, d: &Deployment, ended: Ended) -> Answer {
-    if ended.lost {
-        return Ok(code::LOST);
-    }
-    if ended.code != 0 && d.on_failure == Keep::Hold {
-        return keep(context, store, d, ended);
-    }
-    let outcome = if ended.code == 0 { "done" } else { "failed" };
-    match release::give_back(store, d, outcome) {
-        Ok(true) => Ok(ended.code),
-        Ok(false) | Err(StoreError::Removed(_)) => {
-            Teller.taken_away();
-            Ok(code::LOST)
+    fn resources(&self) -> Result<Option<Resources>, Failure> {
+        if self.resource.is_empty() {
+            return Ok(None);
         }
-        Err(e) => {
-            complain(&format!("warning: {e}. The locks go with the end of this process"));
-            Ok(ended.code)
+        let fingerprint = fingerprint::of(&self.resource).map_err(|e| Failure::new(code::FAILED, e))?;
+        Ok(Some(Resources { fingerprint, skip_duplicate: self.skip_duplicate }))
+    }
+
+    fn under_locks<'a>(
+        &'a self,
+        context: &'a Context,
+        store: &'a dyn Store,
+        version: Option<u64>,
+        retry: Duration,
+        signals: &'a mut Signals,
+    ) -> UnderLocks<'a> {
+        UnderLocks {
+            context,
+            store,
+            command: &self.command,
+            version,
+            on_lost: self.on_lost.into(),
+            retry,
+            signals,
         }
     }
 }
 
-fn keep(context: &Context, store: &FilesStore, d: &Deployment, ended: Ended) -> Answer {
-    if !release::keep_failed(store, d, i32::from(ended.code))? {
-        Teller.taken_away();
-        return Ok(code::LOST);
-    }
-    let commands = context.commands(Vec::new());
-    complain(&format!(
-        "the command failed with exit status {}; its locks stay held for a person (on_failure = \"hold\")\n  \
-         give them back  {}",
-        ended.code,
-        commands.line(&["release", d.id.as_str(), "--outcome", "failed"]),
-    ));
-    Ok(ended.code)
+/// What is tried.
+struct Attempt {
+    draft: Draft,
+    patience: Patience,
+    retry: Duration,
+    /// The target again, for the messages.
+    words: Vec<String>,
+    resources: Option<Resources>,
 }
 
-struct Teller;
-
-impl Teller {
-    fn taken_away(&self) {
-        complain("the locks were taken away while the command ran (cleared by force, or expired)");
+fn nothing_to_do(context: &Context, same: &Version) -> u8 {
+    if !context.global.quiet {
+        complain(&format!(
+            "nothing to do: already deployed by {} ({}), version {}",
+            clean(&same.owner),
+            same.id,
+            same.number
+        ));
     }
-}
-
-impl Witness for Teller {
-    fn lost(&mut self) {
-        complain(
-            "the locks were taken away while the command runs (cleared by force, or expired); ending it",
-        );
-    }
-
-    fn cancelled(&mut self) {
-        complain("cancelled; ending the command");
-    }
-
-    fn warn(&mut self, error: &StoreError) {
-        complain(&format!("warning: {error}"));
-    }
-}
-
-/// Says why the locks were not acquired. The exit code.
-pub fn not_acquired(outcome: Outcome, commands: &message::Commands, code: u8, signals: &Signals) -> u8 {
-    match outcome {
-        Outcome::Conflict(conflict) => {
-            complain(&message::conflict(&conflict, commands, clock::now().wall));
-            code
-        }
-        Outcome::Refused(refusal) => {
-            complain(&message::refusal(&refusal, inherited_id().as_ref()));
-            code::FAILED
-        }
-        Outcome::Cancelled(id) => {
-            complain(&format!("{id} was cancelled while it waited; nothing is held"));
-            code
-        }
-        Outcome::NotPaused(id) => {
-            complain(&format!("there is no paused deployment {id}; see `{}`", commands.line(&["list"])));
-            code::NOT_THERE
-        }
-        Outcome::Interrupted(signal) => {
-            if signals.last.is_some_and(|c| c.from_terminal) {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-            code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0))
-        }
-        Outcome::Granted(_) => code::DONE,
-    }
+    code::DONE
 }

@@ -100,8 +100,13 @@ impl TargetArgs {
 
     /// The locks that this target takes, by the topology.
     pub fn plan(&self, context: &Context) -> Result<Plan, Failure> {
+        self.versioned_plan(context, false)
+    }
+
+    /// [`TargetArgs::plan`], where `versioned` for a deployment that gets a version.
+    pub fn versioned_plan(&self, context: &Context, versioned: bool) -> Result<Plan, Failure> {
         let known = context.known()?;
-        policy::plan(known.topology(), &self.target()).map_err(|e| match (e, known) {
+        policy::plan(known.topology(), &Target { versioned, ..self.target() }).map_err(|e| match (e, known) {
             (PolicyError::NoTopology { environment }, Known::Nowhere(looked)) => {
                 let places: Vec<String> = looked.iter().map(|p| p.display().to_string()).collect();
                 let text = format!(
@@ -170,6 +175,9 @@ pub struct WaitArgs {
     /// Wait at most this long
     #[arg(short = 'w', value_name = "DURATION", value_parser = duration, conflicts_with = "wait")]
     pub wait_at_most: Option<Duration>,
+    /// Do not wait for what a person holds: `acquire` without a process, a failure or crash that was kept
+    #[arg(long)]
+    pub no_wait_for_manual: bool,
     /// The exit code where the locks are not acquired [default: 75]
     #[arg(short = 'E', long, value_name = "N")]
     pub conflict_exit_code: Option<u8>,
@@ -190,6 +198,11 @@ impl WaitArgs {
             (_, Some(Some(d)), _) | (_, _, Some(d)) => Some(Patience::AtMost(d)),
             _ => None,
         }
+    }
+
+    /// Whether what a person holds is not waited for.
+    pub fn refuse_manual(&self, plan: &Plan) -> bool {
+        self.no_wait_for_manual || !plan.wait_for_manual
     }
 
     /// The exit code of a conflict.
@@ -225,6 +238,7 @@ pub fn draft(target: &TargetArgs, record: &RecordArgs, plan: &Plan, parent: Opti
         parent,
         on_crash: plan.on_crash,
         on_failure: plan.on_failure,
+        supersede: plan.latest,
         ..Draft::default()
     }
 }

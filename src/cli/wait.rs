@@ -34,17 +34,17 @@ impl Exec for Wait {
             let why = "what to wait for? Name a deployment by its id, or a target with --env or --lock";
             return Err(Failure::text(code::USAGE, why));
         }
-        let (locks, retry) = match &self.id {
-            Some(_) => (Vec::new(), context.retry()),
+        let (locks, retry, refuse_manual) = match &self.id {
+            Some(_) => (Vec::new(), context.retry(), false),
             None => {
                 let plan = self.target.plan(context)?;
-                (requests(&plan), plan.retry_interval)
+                (requests(&plan), plan.retry_interval, self.wait.refuse_manual(&plan))
             }
         };
         let store = context.store()?;
         let what = match &self.id {
             Some(id) => For::Deployment(id),
-            None => For::Locks(&locks),
+            None => For::Locks { locks: &locks, refuse_manual },
         };
         let bound = match self.wait.patience() {
             Some(Patience::None) => Some(Duration::ZERO),

@@ -34,6 +34,7 @@ fn record() -> Deployment {
         failed: None,
         blocked_at: Vec::new(),
         cancelled: false,
+        kill_after: None,
         has_nested: false,
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
-use super::hand_off;
 use super::waiter::{Waiter, Waiting, arm};
 use super::{InTheWay, Interrupt, Progress, Queueing, Result};
+use super::{hand_off, manual, supersede};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
 use crate::model::{Keep, Kind, LockRequest, Operation};
@@ -47,6 +47,10 @@ pub struct Draft {
     pub command: bool,
     /// A paused deployment that is tried again under its own id.
     pub resume: Option<Id>,
+    /// It replaces older ones of the same application that still wait.
+    pub supersede: bool,
+    /// What a person holds is not waited for.
+    pub refuse_manual: bool,
 }
 
 /// What a conflict does (INTERFACE.md, "What a conflict does").
@@ -92,6 +96,8 @@ pub struct Conflict {
     pub waited: Duration,
     /// The paused record it left.
     pub paused: Option<Id>,
+    /// The one that a person holds and that was therefore not waited for.
+    pub manual: Option<Id>,
 }
 
 /// How an attempt ended.
@@ -103,8 +109,10 @@ pub enum Outcome {
     Conflict(Conflict),
     /// The wait could never have ended.
     Refused(Refusal),
-    /// Somebody ended the wait: the record was gone.
-    Cancelled(Id),
+    /// Somebody ended the wait: the record was gone. Whose, and who did it, where that is known.
+    Cancelled(Id, Option<String>),
+    /// A newer deployment took its place in the queue: whose, and which did.
+    Superseded(Id, Option<String>),
     /// A signal ended the wait.
     Interrupted(i32),
     /// `--resume`: there is no paused deployment of this id.
@@ -160,12 +168,20 @@ fn first_try<'s>(
         None => Vec::new(),
     };
     let who = Who { id: None, ancestors: &ancestors, thorough: false };
-    let found = hand_off::assess(txn, who, &draft.locks)?;
+    let mut found = hand_off::assess(txn, who, &draft.locks)?;
+    let mut id = draft.resume.clone();
+    if draft.supersede && (found.blocks.is_empty() || bound(patience, &found.blocks).is_some()) {
+        let number = txn.next_number()?;
+        let own = id.get_or_insert_with(|| Id::new(number, random()));
+        if supersede::replace(txn, draft, own)? {
+            found = hand_off::assess(txn, who, &draft.locks)?;
+        }
+    }
     if let Some(refusal) = hopeless(txn, who, &draft.locks, &found)? {
         return Ok(First::Done(Outcome::Refused(refusal)));
     }
     if found.blocks.is_empty() {
-        let mut deployment = build(txn, draft, ancestors)?;
+        let mut deployment = build(txn, draft, id, ancestors)?;
         granted_now(&mut deployment, txn);
         let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
         events::log(txn, What::Acquired, &deployment, Aside::default());
@@ -176,12 +192,21 @@ fn first_try<'s>(
             leftovers: None,
         }))));
     }
+    if draft.refuse_manual
+        && let Some(id) = manual::holder(txn, &found.blocks)?
+    {
+        let in_the_way = in_the_way(txn, &found.blocks)?;
+        let paused = draft.resume.clone();
+        let conflict =
+            Conflict { blocks: found.blocks, in_the_way, waited: Duration::ZERO, paused, manual: Some(id) };
+        return Ok(First::Done(Outcome::Conflict(conflict)));
+    }
     let Some(bound) = bound(patience, &found.blocks) else {
         return conflict_now(txn, draft, patience, ancestors, found.blocks).map(First::Done);
     };
     // Before anything is entered: without something to sleep on there is no waiting.
     let sleeper = sleeper.insert(store.sleeper(retry)?);
-    let deployment = build(txn, draft, ancestors)?;
+    let deployment = build(txn, draft, id, ancestors)?;
     let lease = enter(txn, &deployment, State::Waiting, &found.covered, draft)?;
     events::log(txn, What::Waited, &deployment, Aside::default());
     let began = txn.now().boot;
@@ -227,7 +252,7 @@ fn conflict_now(
     let paused = match patience {
         _ if draft.resume.is_some() => draft.resume.clone(),
         Patience::Policy { pause: true, .. } => {
-            let mut deployment = build(txn, draft, ancestors)?;
+            let mut deployment = build(txn, draft, None, ancestors)?;
             deployment.blocked_at = blocks.iter().map(|b| b.lock.clone()).collect();
             drop(txn.enter(&deployment, State::Paused, &[])?);
             events::log(txn, What::Paused, &deployment, Aside::default());
@@ -235,7 +260,7 @@ fn conflict_now(
         }
         _ => None,
     };
-    Ok(Outcome::Conflict(Conflict { blocks, in_the_way, waited: Duration::ZERO, paused }))
+    Ok(Outcome::Conflict(Conflict { blocks, in_the_way, waited: Duration::ZERO, paused, manual: None }))
 }
 
 /// The deployments inside whose command we run, `parent` first: believed as far as the store says they hold.
@@ -252,7 +277,7 @@ pub fn ancestors_of(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<Id>> {
     Ok(ids)
 }
 
-fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deployment> {
+fn build(txn: &mut dyn Txn, draft: &Draft, id: Option<Id>, ancestors: Vec<Id>) -> Result<Deployment> {
     let now = txn.now();
     let number = txn.next_number()?;
     let before = match &draft.resume {
@@ -260,7 +285,7 @@ fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deploym
         None => None,
     };
     Ok(Deployment {
-        id: draft.resume.clone().unwrap_or_else(|| Id::new(number, random())),
+        id: id.unwrap_or_else(|| Id::new(number, random())),
         token: None,
         arrival: number,
         environment: draft.environment.clone(),
@@ -287,6 +312,7 @@ fn build(txn: &mut dyn Txn, draft: &Draft, ancestors: Vec<Id>) -> Result<Deploym
         failed: None,
         blocked_at: Vec::new(),
         cancelled: false,
+        kill_after: None,
         has_nested: false,
     })
 }

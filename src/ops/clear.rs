@@ -1,11 +1,19 @@
 //! The operator's hand: taking away what others hold, and asking others to end.
 
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::Result;
 use super::events::{self, Aside, What};
 use super::hand_off;
-use crate::deployment::{Command, Deployment, Id, State, Stored, Verdict};
+use crate::clock;
+use crate::deployment::{Command, Deployment, Id, Process, State, Stored, Verdict};
 use crate::process;
 use crate::store::{self, Store};
+
+/// How often a process is looked at where the system cannot tell of its end.
+const TICK: Duration = Duration::from_millis(50);
 
 /// How the clearing of one deployment ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +96,8 @@ pub fn tidy(store: &dyn Store) -> Result<()> {
 pub enum Cancelled {
     /// It waited or was paused, and is gone; or it held without a process of its own, and is cleared.
     Ended(Stored),
-    /// Its command was asked to end; its locks go when it has.
-    Asked(Box<Deployment>),
+    /// Its command was asked to end; its locks go when it has. What is known of its life.
+    Asked(Box<Deployment>, Verdict),
     /// There is no such deployment.
     NotThere,
 }
@@ -98,7 +106,7 @@ pub enum Cancelled {
 ///
 /// # Errors
 /// When the store fails; then nothing has happened to it.
-pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
+pub fn cancel(store: &dyn Store, id: &Id, kill_after: Option<Duration>, by: &str) -> Result<Cancelled> {
     if store::look(store, |txn| txn.find(id))?.flatten().is_none() {
         return Ok(Cancelled::NotThere);
     }
@@ -108,11 +116,15 @@ pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
         };
         let verdict = txn.verdict(&stored)?;
         let aside = Aside { by: Some(by), outcome: Some("aborted"), ..Aside::default() };
-        if let (Stored::Readable(State::Attached, d), Verdict::Alive(_)) = (&stored, &verdict) {
-            let asked = Deployment { cancelled: true, ..(**d).clone() };
+        // What cannot be seen from here may live on another host: its wrapper will see that it was asked.
+        if let (Stored::Readable(State::Attached, d), Verdict::Alive(_) | Verdict::Unknown(_)) =
+            (&stored, &verdict)
+        {
+            let kill_after = kill_after.or(d.kill_after);
+            let asked = Deployment { cancelled: true, kill_after, ..(**d).clone() };
             txn.amend(&asked)?;
             events::log(txn, What::Cancelled, &asked, aside);
-            return Ok(Cancelled::Asked(Box::new(asked)));
+            return Ok(Cancelled::Asked(Box::new(asked), verdict));
         }
         txn.remove(id)?;
         events::log_stored(txn, What::Cancelled, &stored, aside);
@@ -123,12 +135,30 @@ pub fn cancel(store: &dyn Store, id: &Id, by: &str) -> Result<Cancelled> {
 
 /// The command's process, where the wrapper that would pass a cancellation on is gone.
 #[must_use]
-pub fn orphaned_command(d: &Deployment) -> Option<u32> {
+pub fn orphaned_command(d: &Deployment) -> Option<Process> {
     let here = process::here();
     let ours = d.place.boot == here.boot && d.place.pid_ns == here.pid_ns;
     let alone = ours && process::presence(&d.process) == process::Presence::Gone;
     match &d.command {
-        Command::Running(p) if alone && process::presence(p) == process::Presence::Exists => Some(p.pid),
+        Command::Running(p) if alone && process::presence(p) == process::Presence::Exists => Some(p.clone()),
         _ => None,
     }
+}
+
+/// Waits at most this long for a process to end; whether it has.
+#[must_use]
+pub fn ends_within(process: &Process, bound: Duration) -> bool {
+    let until = clock::since_boot().saturating_add(bound);
+    while process::presence(process) == process::Presence::Exists {
+        let left = until.saturating_sub(clock::since_boot());
+        if left.is_zero() {
+            return false;
+        }
+        let fd = process::watch(process);
+        let bound = if fd.is_some() { left } else { left.min(TICK) };
+        let mut fds: Vec<_> = fd.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        // An interrupted poll is as good as one that ran out: the loop looks again.
+        let _ = poll(&mut fds, Timespec::try_from(bound).ok().as_ref());
+    }
+    true
 }

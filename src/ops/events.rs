@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::deployment::{Deployment, Stored};
-use crate::store::Txn;
+use crate::deployment::{Deployment, Id, Stored};
+use crate::store::{Result, Store, Txn};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +26,17 @@ pub enum What {
     Renewed,
     /// Somebody asked it to end.
     Cancelled,
+    /// It waited, and a newer one took its place.
+    Superseded,
+    /// Its command failed, and its locks are kept for a person.
+    Failed,
+    /// A command goes on under the locks that were kept.
+    Resumed,
 }
 
 impl What {
     /// Everything that can happen.
-    pub const ALL: [What; 8] = [
+    pub const ALL: [What; 11] = [
         What::Acquired,
         What::Waited,
         What::Released,
@@ -39,6 +45,9 @@ impl What {
         What::Reclaimed,
         What::Renewed,
         What::Cancelled,
+        What::Superseded,
+        What::Failed,
+        What::Resumed,
     ];
 
     /// The word in the history and on the command line.
@@ -53,6 +62,9 @@ impl What {
             What::Reclaimed => "reclaimed",
             What::Renewed => "renewed",
             What::Cancelled => "cancelled",
+            What::Superseded => "superseded",
+            What::Failed => "failed",
+            What::Resumed => "resumed",
         }
     }
 }
@@ -89,6 +101,22 @@ pub struct Aside<'a> {
     pub by: Option<&'a str>,
     /// How long it waited or held.
     pub took: Option<Duration>,
+}
+
+/// What last happened to a deployment, and who did it, as far as the history knows.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn last_of(store: &dyn Store, id: &Id) -> Result<(Option<What>, Option<String>)> {
+    let lines = store.history()?;
+    let mut events = lines.iter().rev().filter(|line| line.contains(id.as_str()));
+    let own = events.find_map(|line| {
+        let event = serde_json::from_str::<serde_json::Value>(line).ok()?;
+        (event["id"] == id.as_str()).then_some(event)
+    });
+    let Some(event) = own else { return Ok((None, None)) };
+    let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
+    Ok((what, event["by"].as_str().map(str::to_owned)))
 }
 
 /// A time as JSON has it: RFC 3339, UTC, whole seconds.

@@ -4,8 +4,12 @@ pub mod acquire;
 pub mod clear;
 pub mod events;
 pub mod hand_off;
+mod manual;
 pub mod release;
+mod supersede;
 pub mod survey;
+pub mod takeover;
+pub mod versions;
 pub mod wait;
 mod waiter;
 

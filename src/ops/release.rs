@@ -92,6 +92,10 @@ pub fn keep_failed(store: &dyn Store, d: &Deployment, status: i32) -> Result<boo
             ..*now
         };
         txn.settle_down(&kept, State::Detached)?;
+        let took = txn.now().wall.duration_since(d.since).ok();
+        let why = format!("exit status {status}");
+        let aside = Aside { outcome: Some("failed"), why: Some(&why), took, ..Aside::default() };
+        events::log(txn, What::Failed, &kept, aside);
         Ok(true)
     })
 }

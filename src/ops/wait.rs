@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::acquire::{Conflict, ancestors_of, in_the_way, waiters_ahead};
-use super::{Interrupt, Progress, Queueing, Result};
+use super::{Interrupt, Progress, Queueing, Result, manual};
 use crate::clock;
 use crate::deployment::{Id, Stored};
 use crate::engine::{self, Who};
@@ -16,7 +16,12 @@ pub enum For<'a> {
     /// That this deployment holds its locks or is gone.
     Deployment(&'a Id),
     /// That these locks could be had.
-    Locks(&'a [LockRequest]),
+    Locks {
+        /// Which.
+        locks: &'a [LockRequest],
+        /// Where a person holds one, the wait is over.
+        refuse_manual: bool,
+    },
 }
 
 /// How a wait ended.
@@ -100,7 +105,7 @@ pub fn wait(
 fn nothing_there(what: For<'_>) -> Waited {
     match what {
         For::Deployment(_) => Waited::NotThere,
-        For::Locks(_) => Waited::Done,
+        For::Locks { .. } => Waited::Done,
     }
 }
 
@@ -113,7 +118,7 @@ fn look(
 ) -> Result<Look> {
     match what {
         For::Deployment(id) => look_at_one(txn, id, sleeper, known),
-        For::Locks(locks) => look_at_locks(txn, locks, parent, sleeper),
+        For::Locks { locks, refuse_manual } => look_at_locks(txn, locks, refuse_manual, parent, sleeper),
     }
 }
 
@@ -140,6 +145,7 @@ fn look_at_one(txn: &mut dyn Txn, id: &Id, sleeper: &mut dyn Sleeper, known: boo
 fn look_at_locks(
     txn: &mut dyn Txn,
     locks: &[LockRequest],
+    refuse_manual: bool,
     parent: Option<&Id>,
     sleeper: &mut dyn Sleeper,
 ) -> Result<Look> {
@@ -149,6 +155,12 @@ fn look_at_locks(
         let blocks = engine::assess(txn, who, locks)?.blocks;
         if blocks.is_empty() {
             return Ok(Look::Over(Waited::Done));
+        }
+        if refuse_manual && let Some(id) = manual::holder(txn, &blocks)? {
+            let in_the_way = in_the_way(txn, &blocks)?;
+            let (waited, paused) = (Duration::ZERO, None);
+            let conflict = Conflict { blocks, in_the_way, waited, paused, manual: Some(id) };
+            return Ok(Look::Over(Waited::Conflict(conflict)));
         }
         sleeper.arm(&engine::watch_list(&blocks), txn)?;
         txn.forget();
@@ -169,5 +181,5 @@ fn gave_up(store: &dyn Store, queueing: &Queueing, began: Duration) -> Result<Co
     let blocks = queueing.blocks.clone();
     let in_the_way = store::look(store, |txn| in_the_way(txn, &blocks))?.unwrap_or_default();
     let waited = clock::since_boot().saturating_sub(began);
-    Ok(Conflict { blocks, in_the_way, waited, paused: None })
+    Ok(Conflict { blocks, in_the_way, waited, paused: None, manual: None })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::acquire::{Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead};
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
+use super::manual;
 use super::{Interrupt, Progress, Queueing, Result};
 use crate::clock;
 use crate::deployment::{Deployment, Id, State, Stored};
@@ -103,7 +104,7 @@ impl Waiter<'_, '_> {
                     super::release::give_back(self.store, &d, "aborted")?;
                     return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
                 }
-                Found::Gone => return Ok(Outcome::Cancelled(self.waiting.deployment.id)),
+                Found::Gone => return self.gone(),
                 Found::Hopeless(refusal) => return Ok(Outcome::Refused(refusal)),
                 Found::GaveUp(conflict) => {
                     return Ok(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
@@ -116,6 +117,16 @@ impl Waiter<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The history says who took it away.
+    fn gone(self) -> Result<Outcome> {
+        let id = self.waiting.deployment.id;
+        let (what, by) = events::last_of(self.store, &id)?;
+        Ok(match what {
+            Some(What::Superseded) => Outcome::Superseded(id, by),
+            _ => Outcome::Cancelled(id, by),
+        })
     }
 
     fn tell(&mut self) -> Duration {
@@ -151,7 +162,16 @@ impl Waiter<'_, '_> {
                 withdraw(txn, waiting, draft)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            Ok(settled(txn, &id, resumed)?.unwrap_or(Found::StillWaiting))
+            if let Some(done) = settled(txn, &id, resumed)? {
+                return Ok(done);
+            }
+            if draft.refuse_manual
+                && let Some(holder) = manual::holder(txn, &waiting.queueing.blocks)?
+            {
+                let conflict = withdraw(txn, waiting, draft)?;
+                return Ok(Found::GaveUp(Conflict { manual: Some(holder), ..conflict }));
+            }
+            Ok(Found::StillWaiting)
         })
     }
 }
@@ -192,5 +212,5 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Confl
     }
     hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);
-    Ok(Conflict { blocks, in_the_way, waited, paused })
+    Ok(Conflict { blocks, in_the_way, waited, paused, manual: None })
 }

@@ -76,6 +76,8 @@ pub fn conflict(conflict: &Conflict, commands: &Commands, now: SystemTime) -> St
     let first = conflict.blocks.first().and_then(|b| b.by.first());
     let first = first.and_then(|b| conflict.in_the_way.iter().find(|w| w.id == b.id));
     let what = blocked(&conflict.blocks, first, now);
+    let by_hand = if conflict.manual.is_some() { "; what a person holds is not waited for" } else { "" };
+    let what = what + by_hand;
     let mut text = if conflict.waited.as_millis() >= 100 {
         format!("not acquired after waiting {}: {what}\n", age(conflict.waited))
     } else {

@@ -4,6 +4,7 @@ use crate::clock::Now;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::Entry;
 use crate::ops::survey::{LockShown, Shown, Survey};
+use crate::ops::versions::Version;
 
 use super::style::{Colour, clean, fit, pad, paint, since, width};
 
@@ -194,6 +195,24 @@ pub fn history(events: &[serde_json::Value], look: Look) -> String {
     });
     render(&["TIME", "EVENT", "DEPLOYMENT", "WHAT", "OWNER", "TOOK", "NOTE"], rows.collect(), look)
 }
+
+/// One row for each version of an application.
+#[must_use]
+pub fn versions(versions: &[Version], look: Look) -> String {
+    let rows = versions.iter().map(|v| {
+        let fingerprint = v.fingerprint.split_once(':').map_or(v.fingerprint.as_str(), |(_, hex)| hex);
+        let what = v.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        let what = format!("{}{what} to {}", v.application, v.environment);
+        let short: String = fingerprint.chars().take(SHORT).collect();
+        let texts = [v.number.to_string(), what, v.outcome.clone(), short, v.began.clone()];
+        texts.into_iter().chain([v.owner.clone(), v.id.clone()]).map(cell).collect()
+    });
+    let heads = ["VERSION", "WHAT", "OUTCOME", "FINGERPRINT", "BEGAN", "OWNER", "DEPLOYMENT"];
+    render(&heads, rows.collect(), look)
+}
+
+/// How much of a fingerprint people need to tell two apart.
+const SHORT: usize = 12;
 
 /// Columns as wide as they need to be; where that is more than there is, the widest give way.
 fn render(heads: &[&str], rows: Vec<Vec<Cell>>, look: Look) -> String {

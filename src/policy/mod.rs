@@ -35,6 +35,10 @@ pub struct Plan {
     pub on_crash: Keep,
     /// What becomes of the locks when the command of a `run` fails.
     pub on_failure: Keep,
+    /// What a person holds is waited for.
+    pub wait_for_manual: bool,
+    /// It replaces older ones of the same application that still wait.
+    pub latest: bool,
 }
 
 /// One lock of a [`Plan`].
@@ -221,6 +225,8 @@ fn by_name(set: LockSet) -> Plan {
         retry_interval: RETRY_INTERVAL,
         on_crash: Keep::Release,
         on_failure: Keep::Release,
+        wait_for_manual: true,
+        latest: false,
     }
 }
 
@@ -235,5 +241,7 @@ fn in_environment(set: LockSet, scope: &Scope<'_>) -> Plan {
         retry_interval: interval,
         on_crash: on_crash.value,
         on_failure: on_failure.value,
+        wait_for_manual: scope.environment.wait_for_manual.value,
+        latest: scope.application.is_some_and(|(_, application)| application.latest.value),
     }
 }

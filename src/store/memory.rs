@@ -23,6 +23,7 @@ struct Content {
     deployments: BTreeMap<Id, (State, Deployment, Weak<()>)>,
     queues: HashMap<LockName, Vec<Entry>>,
     history: Vec<String>,
+    ledgers: BTreeMap<LockName, Vec<String>>,
 }
 
 #[derive(Default)]
@@ -203,6 +204,14 @@ impl Txn for MemoryTxn<'_> {
         Ok(())
     }
 
+    fn take_over(&mut self, d: &Deployment) -> Result<Box<dyn Lease>> {
+        let alive = Arc::new(());
+        let taken = self.content.deployments.get_mut(&d.id).ok_or_else(|| StoreError::Gone(d.id.clone()))?;
+        *taken = (State::Attached, d.clone(), Arc::downgrade(&alive));
+        self.store.touch();
+        Ok(Box::new(MemoryLease { id: d.id.clone(), alive: Some(alive), store: self.store.clone() }))
+    }
+
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
         let removed = self.content.deployments.remove(id);
         self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != *id));
@@ -235,6 +244,19 @@ impl Txn for MemoryTxn<'_> {
     fn log(&mut self, line: &str) -> Result<()> {
         self.content.history.push(line.to_owned());
         Ok(())
+    }
+
+    fn ledger(&mut self, lock: &LockName) -> Result<Vec<String>> {
+        Ok(self.content.ledgers.get(lock).cloned().unwrap_or_default())
+    }
+
+    fn note(&mut self, lock: &LockName, line: &str) -> Result<()> {
+        self.content.ledgers.entry(lock.clone()).or_default().push(line.to_owned());
+        Ok(())
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LockName>> {
+        Ok(self.content.ledgers.keys().cloned().collect())
     }
 
     fn forget(&mut self) {}

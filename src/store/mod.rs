@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::View;
+use crate::model::LockName;
 
 /// Why a store could not do what was asked. Nothing is half done: the decision took place whole or not at all.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,9 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// What was to be taken over was released or cleared meanwhile.
+    #[error("{0} is gone: it was released or cleared meanwhile")]
+    Gone(Id),
     /// Another version's store.
     #[error("{} was written by a newer deploylock (format {format}); upgrade this one", path.display())]
     TooNew {
@@ -173,7 +177,7 @@ pub trait Txn: View<Error = StoreError> {
         &mut self,
         deployment: &Deployment,
         state: State,
-        under: &[(crate::model::LockName, Id)],
+        under: &[(LockName, Id)],
     ) -> Result<Box<dyn Lease>>;
     /// Lets a waiting deployment hold.
     ///
@@ -186,6 +190,12 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When that cannot be promised.
     fn settle_down(&mut self, deployment: &Deployment, to: State) -> Result<()>;
+    /// Lets a deployment that holds and that no process keeps alive go on under the calling process, as
+    /// `deployment` says from now on: a failed one, or one that crashed and was kept.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it holds as before. Also where it is not there.
+    fn take_over(&mut self, deployment: &Deployment) -> Result<Box<dyn Lease>>;
     /// Takes a deployment away: its locks are free with this step. What it was; `None` where it was not there.
     ///
     /// # Errors
@@ -205,7 +215,7 @@ pub trait Txn: View<Error = StoreError> {
     ///
     /// # Errors
     /// When the queues cannot be looked at.
-    fn locks_naming(&mut self, id: &Id) -> Result<Vec<crate::model::LockName>>;
+    fn locks_naming(&mut self, id: &Id) -> Result<Vec<LockName>>;
     /// Makes what the record of `id` says survive a power failure.
     ///
     /// # Errors
@@ -216,6 +226,21 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be written.
     fn log(&mut self, line: &str) -> Result<()>;
+    /// The lines of a lock's ledger, oldest first; the last may be torn.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn ledger(&mut self, lock: &LockName) -> Result<Vec<String>>;
+    /// Adds a line to a lock's ledger, so that it outlasts a power failure from here on.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    fn note(&mut self, lock: &LockName, line: &str) -> Result<()>;
+    /// Every lock that has a ledger.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn ledgers(&mut self) -> Result<Vec<LockName>>;
     /// Takes away what locks that nobody holds or awaits any more have left behind.
     ///
     /// # Errors

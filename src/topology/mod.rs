@@ -170,6 +170,8 @@ pub struct Environment {
     pub on_crash: Setting<Keep>,
     /// `on_failure`, default release.
     pub on_failure: Setting<Keep>,
+    /// `wait_for_manual`, default true: deployments wait for what a person holds.
+    pub wait_for_manual: Setting<bool>,
     /// `engine`: an engine the file declares.
     pub engine: Setting<Option<String>>,
 }
@@ -213,6 +215,8 @@ pub struct Application {
     pub line: usize,
     /// The two policy keys.
     pub concurrency: Concurrency,
+    /// `queue = "latest"`, default `"all"`: a newer waiting deployment replaces the older ones.
+    pub latest: Setting<bool>,
     /// `[applications.A.environments.E]`
     pub environments: BTreeMap<String, DeployedApplication>,
 }

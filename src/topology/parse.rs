@@ -28,11 +28,12 @@ pub(super) const ENVIRONMENT: &[&str] = &[
     "lock_retry_attempts",
     "on_crash",
     "on_failure",
+    "wait_for_manual",
     "engine",
 ];
 pub(super) const CONTAINER: &[&str] = &[ALLOW, LIMIT, "part_of"];
 pub(super) const GROUP: &[&str] = &["containers", ALLOW, LIMIT];
-pub(super) const APPLICATION: &[&str] = &[ALLOW, LIMIT, "environments"];
+pub(super) const APPLICATION: &[&str] = &[ALLOW, LIMIT, "queue", "environments"];
 pub(super) const DEPLOYED: &[&str] = &[ALLOW, LIMIT, "containers"];
 pub(super) const ENGINE: &[&str] = &["deployment_lock_used"];
 pub(super) const LOCK: &[&str] = &[ALLOW, LIMIT];
@@ -135,6 +136,7 @@ fn environment<'a>(
         },
         on_crash: table.keep("on_crash")?,
         on_failure: table.keep("on_failure")?,
+        wait_for_manual: table.bool("wait_for_manual", true)?,
         engine: reference(&table, "engine", "the name of an engine", Needs::Engine, used)?,
     })
 }
@@ -174,8 +176,18 @@ fn application<'a>(
     Ok(Application {
         line: table.line,
         concurrency: table.concurrency()?,
+        latest: table.string("queue", false, "\"all\" or \"latest\"", queue)?,
         environments: each(&table, "environments", |entry| deployed_application(source, entry, used))?,
     })
+}
+
+/// Whether only the latest of the waiting ones is kept.
+fn queue(text: &str) -> Option<bool> {
+    match text {
+        "all" => Some(false),
+        "latest" => Some(true),
+        _ => None,
+    }
 }
 
 fn deployed_application<'a>(

@@ -12,10 +12,11 @@ use deploylock::ops::{Never, Silent};
 use deploylock::store::memory::MemoryStore;
 use deploylock::store::{self, Store};
 
+use crate::life::*;
 use crate::support::*;
 
 /// Stores that are the same store: as two processes would open it.
-trait Openable: Fn() -> Box<dyn Store + Send> + Sync {}
+pub trait Openable: Fn() -> Box<dyn Store + Send> + Sync {}
 impl<F: Fn() -> Box<dyn Store + Send> + Sync> Openable for F {}
 
 macro_rules! on_every_store {
@@ -55,6 +56,10 @@ on_every_store!(
     waiting_for_a_target_takes_nothing,
     limits_are_kept,
     no_update_is_lost,
+    what_failed_goes_on_under_another_process,
+    a_newer_deployment_takes_the_place_of_those_that_wait,
+    what_a_person_holds_is_not_waited_for,
+    versions_are_given_once,
 );
 
 fn what_is_held_is_in_the_way_until_it_is_released(open: &impl Openable) {
@@ -269,9 +274,9 @@ fn a_cancelled_waiter_ends(open: &impl Openable) {
         });
         until_waiting(&*store, 1);
         let id = ids(&*store, |s| s == State::Waiting).remove(0);
-        assert!(matches!(cancel(&*store, &id, "me").unwrap(), Cancelled::Ended(_)));
+        assert!(matches!(cancel(&*store, &id, None, "me").unwrap(), Cancelled::Ended(_)));
         let ended = waiting.join().unwrap();
-        assert!(matches!(ended, deploylock::ops::acquire::Outcome::Cancelled(gone) if gone == id));
+        assert!(matches!(ended, deploylock::ops::acquire::Outcome::Cancelled(gone, _) if gone == id));
     });
     let id = holder.deployment.id.clone();
     let alive = clear(&*store, &id, Reach::NotAlive, "why", "me").unwrap();
@@ -288,7 +293,16 @@ fn waiting_for_a_target_takes_nothing(open: &impl Openable) {
         let other = open();
         let waiting = scope.spawn(move || {
             let locks = [exclusive("a")];
-            wait(&*other, For::Locks(&locks), None, Some(PATIENCE), RETRY, &mut Silent, &mut Never).unwrap()
+            wait(
+                &*other,
+                For::Locks { locks: &locks, refuse_manual: false },
+                None,
+                Some(PATIENCE),
+                RETRY,
+                &mut Silent,
+                &mut Never,
+            )
+            .unwrap()
         });
         give_back(&*store, holder);
         assert_eq!(waiting.join().unwrap(), Waited::Done);

@@ -4,4 +4,5 @@
 mod conformance;
 mod damage;
 mod faults;
+mod life;
 mod support;

@@ -27,14 +27,17 @@ pub enum Folder {
     Deployments(State),
     /// `locks/KIND`
     Locks(Kind),
+    /// `ledger`
+    Ledger,
 }
 
 impl Folder {
-    const COUNT: usize = 1 + State::ALL.len() + Kind::ALL.len();
+    const COUNT: usize = 2 + State::ALL.len() + Kind::ALL.len();
 
     /// Every folder that a store has below its top.
     pub fn all() -> impl Iterator<Item = Folder> {
-        State::ALL.into_iter().map(Folder::Deployments).chain(Kind::ALL.into_iter().map(Folder::Locks))
+        let locks = Kind::ALL.into_iter().map(Folder::Locks);
+        State::ALL.into_iter().map(Folder::Deployments).chain(locks).chain([Folder::Ledger])
     }
 
     fn index(self) -> usize {
@@ -42,6 +45,7 @@ impl Folder {
             Folder::Top => 0,
             Folder::Deployments(state) => 1 + state as usize,
             Folder::Locks(kind) => 1 + State::ALL.len() + kind as usize,
+            Folder::Ledger => 1 + State::ALL.len() + Kind::ALL.len(),
         }
     }
 
@@ -52,6 +56,7 @@ impl Folder {
             Folder::Top => ".".to_owned(),
             Folder::Deployments(state) => format!("deployments/{}", folder_name(state)),
             Folder::Locks(kind) => format!("locks/{}", kind.as_str()),
+            Folder::Ledger => "ledger".to_owned(),
         }
     }
 }
@@ -404,6 +409,20 @@ impl Top {
     pub fn sync_folder(&self, folder: Folder) -> Result<()> {
         self.announce("sync", folder, "", &Step::SyncFolder(&folder.path()))?;
         sys::fsync(self.folder(folder)?).map_err(|e| self.strange("sync", folder, "", e))
+    }
+
+    /// Makes the name of a file durable, and those of the folders above it.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    pub fn sync_name(&self, folder: Folder, name: &str) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        for (i, _) in name.match_indices('/') {
+            beneath(self.folder(folder)?, &name[..i], flags, Bits::empty())
+                .and_then(sys::fsync)
+                .map_err(|e| self.strange("sync", folder, &name[..i], e))?;
+        }
+        self.sync_folder(folder)
     }
 
     /// Reads a file from its beginning.

@@ -7,6 +7,7 @@
 //! deployments/attached/<stem>
 //! deployments/detached/<id>
 //! deployments/paused/<id>
+//! ledger/<name>                lines that must not be lost: an application's versions
 //! history.jsonl
 //! ```
 //!
@@ -16,11 +17,13 @@ mod evidence;
 pub mod folder;
 pub mod guard;
 mod history;
+mod ledger;
 mod lines;
 pub mod names;
 pub mod queue;
 mod rebuild;
 pub mod record;
+mod takeover;
 mod txn;
 mod watch;
 

@@ -82,6 +82,7 @@ pub fn head(d: &Deployment) -> String {
     padded(out, "command_start", &process.start);
     padded(out, "failed", &d.failed.unwrap_or(-1));
     padded(out, "cancelled", &d.cancelled);
+    padded(out, "kill_after", &d.kill_after.map_or(0, |t| t.as_nanos() as u64));
     padded(out, "has_nested", &d.has_nested);
     text
 }
@@ -147,6 +148,7 @@ struct Raw {
     command_start: u64,
     failed: i32,
     cancelled: bool,
+    kill_after: u64,
     has_nested: bool,
     id: String,
     owner: String,
@@ -213,6 +215,7 @@ impl Raw {
             "command_start" => self.command_start = value.number()?,
             "failed" => self.failed = value.number()?,
             "cancelled" => self.cancelled = value.number()?,
+            "kill_after" => self.kill_after = value.number()?,
             "has_nested" => self.has_nested = value.number()?,
             "id" => self.id = value.text()?,
             "owner" => self.owner = value.text()?,
@@ -376,6 +379,7 @@ impl Raw {
                 .map(|l| l.parse().map_err(|e| format!("{e}")))
                 .collect::<Result<_, _>>()?,
             cancelled: self.cancelled,
+            kill_after: (self.kill_after > 0).then(|| Duration::from_nanos(self.kill_after)),
             has_nested: self.has_nested,
         })
     }
@@ -442,6 +446,7 @@ pub(crate) mod tests {
             failed: Some(3),
             blocked_at: vec![LockName::new(Kind::Environment, "prod")],
             cancelled: true,
+            kill_after: Some(Duration::from_secs(5)),
             has_nested: true,
         }
     }

@@ -8,7 +8,7 @@ use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
 use super::names::{self, Stem};
 use super::queue::{self, Queue};
-use super::{boot_tag, history, rebuild, record};
+use super::{boot_tag, history, ledger, rebuild, record, takeover};
 use crate::clock::{self, Now};
 use crate::deployment::{Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
@@ -32,8 +32,8 @@ pub(super) struct Files<'a> {
 
 /// What keeps a record alive: its descriptor, advisory-locked.
 pub struct FileLease {
-    id: Id,
-    opened: Opened,
+    pub(super) id: Id,
+    pub(super) opened: Opened,
 }
 
 impl Lease for FileLease {
@@ -154,7 +154,7 @@ impl<'a> Files<'a> {
         Ok(found)
     }
 
-    fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
+    pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
         for (state, name) in self.places(id)? {
             if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
                 return Ok(Some((state, name, opened)));
@@ -437,6 +437,10 @@ impl Txn for Files<'_> {
         Ok(())
     }
 
+    fn take_over(&mut self, d: &Deployment) -> Result<Box<dyn Lease>> {
+        takeover::take_over(self, d)
+    }
+
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
         for (state, name) in self.places(id)? {
             let Some(stem) = Stem::parse(&name) else { continue };
@@ -498,7 +502,20 @@ impl Txn for Files<'_> {
         history::append(self.top, line)
     }
 
+    fn ledger(&mut self, lock: &LockName) -> Result<Vec<String>> {
+        ledger::read(self.top, lock)
+    }
+
+    fn note(&mut self, lock: &LockName, line: &str) -> Result<()> {
+        ledger::append(self.top, lock, line)
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LockName>> {
+        ledger::all(self.top)
+    }
+
     fn tidy(&mut self) -> Result<()> {
+        takeover::tidy(self.top)?;
         for lock in rebuild::all_locks(self.top)? {
             // Where another host may remember that the name was there, the file stays.
             if self.top.local && self.queue_mut(&lock)?.lines.is_empty() {

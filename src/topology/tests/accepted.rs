@@ -143,6 +143,7 @@ fn the_starter_shows_every_key_and_each_can_be_uncommented() {
         keys::GROUP,
         keys::ENGINE,
         keys::DEPLOYED,
+        keys::APPLICATION,
     ];
     for key in tables.concat() {
         assert!(STARTER.contains(key), "{key} is not in the starter");

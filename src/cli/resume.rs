@@ -1,0 +1,105 @@
+//! What `--resume` and `--id` name: a deployment that is there already, and how it can go on.
+
+use super::context::{Context, inherited_id};
+use super::failure::{Failure, code};
+use super::target::RecordArgs;
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::ops::acquire::Draft;
+use crate::ops::takeover::{TakenOver, take_over};
+use crate::output::message::breakage;
+use crate::store::{self, Lease, Store};
+
+/// A paused deployment's own target, to be tried again.
+pub fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<Draft>, Failure> {
+    let found = store::look(store, |txn| txn.find(id))?.flatten();
+    let Some(Stored::Readable(State::Paused, d)) = found else {
+        return Ok(None);
+    };
+    Ok(Some(Draft {
+        environment: d.environment,
+        application: d.application,
+        version: d.version,
+        operation: d.operation,
+        containers: d.containers,
+        locks: d.locks,
+        owner: record.owner.clone().unwrap_or(d.owner),
+        reason: record.reason.clone().or(d.reason),
+        url: record.url.clone().or(d.url),
+        ttl: record.ttl.or(d.ttl),
+        parent: inherited_id(),
+        on_crash: d.on_crash,
+        on_failure: d.on_failure,
+        resume: Some(id.clone()),
+        ..Draft::default()
+    }))
+}
+
+/// A deployment that failed or crashed and was kept, taken over by this process.
+pub fn kept(
+    context: &Context,
+    store: &dyn Store,
+    id: &Id,
+) -> Result<(Box<Deployment>, Box<dyn Lease>), Failure> {
+    let commands = context.commands(Vec::new());
+    match take_over(store, id, &super::context::myself())? {
+        TakenOver::Done(d, lease) => Ok((d, lease)),
+        TakenOver::NotThere => Err(Failure::text(
+            code::NOT_THERE,
+            format!(
+                "there is no paused, failed or crashed deployment {id} to go on with; see `{}`",
+                commands.line(&["list"])
+            ),
+        )),
+        TakenOver::NotKept(d, Verdict::Unbound) => Err(Failure::text(
+            code::FAILED,
+            format!(
+                "{id} holds its locks and has not failed: a command runs under it with `{} -- CMD`",
+                commands.line(&["run", "--id", d.id.as_str()])
+            ),
+        )),
+        TakenOver::NotKept(d, verdict) => {
+            let now = crate::clock::now().wall;
+            let what = breakage(&Stored::Readable(State::Attached, d), &verdict, now);
+            Err(Failure::text(code::FAILED, format!("nobody can go on with a deployment that lives: {what}")))
+        }
+        TakenOver::Unreadable(path) => Err(unreadable(id, &path)),
+    }
+}
+
+/// A deployment that `acquire` returned and that holds.
+pub fn acquired(context: &Context, store: &dyn Store, id: &Id) -> Result<Box<Deployment>, Failure> {
+    let found = store::look(store, |txn| {
+        let Some(stored) = txn.find(id)? else { return Ok(None) };
+        let verdict = txn.verdict(&stored)?;
+        Ok(Some((stored, verdict)))
+    })?;
+    let commands = context.commands(Vec::new());
+    let not_there = |why: &str| Failure::text(code::NOT_THERE, format!("deployment {id} {why}"));
+    match found.flatten() {
+        None => Err(not_there("is not there: released, cleared, or expired and taken")),
+        Some((Stored::Unreadable(u), _)) => Err(unreadable(id, &u.path)),
+        Some((stored, _)) if !stored.state().holds() => {
+            Err(not_there(&format!("is {} and holds nothing", stored.state().word())))
+        }
+        Some((_, Verdict::Dead(why))) => Err(not_there(&format!("is stale: {why}"))),
+        Some((_, Verdict::Kept(why))) => Err(Failure::text(
+            code::FAILED,
+            format!(
+                "{id} is kept for a person: {why}; go on under its locks with `{} -- CMD`",
+                commands.line(&["run", "--resume", id.as_str()])
+            ),
+        )),
+        Some((Stored::Readable(State::Detached, d), _)) => Ok(d),
+        Some(_) => Err(Failure::text(
+            code::FAILED,
+            format!(
+                "{id} belongs to a `deploylock run`; `--id` is for what `deploylock acquire` returned. Inside \
+                 that run's command a `deploylock run` with a target counts its locks as held"
+            ),
+        )),
+    }
+}
+
+fn unreadable(id: &Id, path: &str) -> Failure {
+    Failure::text(code::FAILED, format!("the record of {id} cannot be read: {path}"))
+}

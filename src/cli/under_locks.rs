@@ -1,0 +1,199 @@
+//! A command under locks: started, watched, and what becomes of the locks when it has ended.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::Answer;
+use super::context::Context;
+use super::failure::{Failure, code};
+use super::terminal::complain;
+use crate::command::{self, Ended, OnLost, Running, Supervisor, Witness};
+use crate::deployment::{Deployment, Id};
+use crate::model::Keep;
+use crate::ops::{release, versions};
+use crate::process;
+use crate::signals::Signals;
+use crate::store::{Lease, Store, StoreError};
+
+/// A command that is to run under the locks of a deployment.
+pub struct UnderLocks<'a> {
+    /// One invocation of the program.
+    pub context: &'a Context,
+    /// Where the deployment is.
+    pub store: &'a dyn Store,
+    /// The command and its arguments.
+    pub command: &'a [OsString],
+    /// The number it deploys.
+    pub version: Option<u64>,
+    /// What happens when the locks are taken away.
+    pub on_lost: OnLost,
+    /// How late a change of another host may be noticed.
+    pub retry: Duration,
+    /// The signals that the command is told.
+    pub signals: &'a mut Signals,
+}
+
+impl UnderLocks<'_> {
+    /// Runs it, and gives the locks back, or keeps them for a person. `leftovers` of a wait are dropped meanwhile.
+    pub fn run(
+        mut self,
+        d: &Deployment,
+        lease: Box<dyn Lease>,
+        leftovers: Option<Box<dyn std::any::Any + Send>>,
+    ) -> Answer {
+        let mut running = match self.start(d, Some(lease.as_ref())) {
+            Ok(running) => running,
+            Err(failure) => {
+                self.note_end(d, "failed");
+                release::give_back(self.store, d, "failed")?;
+                return Err(failure);
+            }
+        };
+        if let Some(leftovers) = leftovers {
+            std::thread::spawn(move || drop(leftovers));
+        }
+        // The system may have let it run to its end before it came back to us.
+        if !running.has_ended()? {
+            self.note(d, &running);
+        }
+        let ended = self.watch(d, running)?;
+        let code = self.finish(d, ended)?;
+        drop(lease);
+        pass_on_interrupt(ended, code);
+        Ok(code)
+    }
+
+    /// Runs it under locks that stay held when it has ended.
+    pub fn run_and_stay(mut self, d: &Deployment) -> Answer {
+        let running = self.start(d, None)?;
+        let ended = self.watch(d, running)?;
+        let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
+        pass_on_interrupt(ended, code);
+        Ok(code)
+    }
+
+    fn start(&self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {
+        let held = lease.map(Lease::hand_down).transpose()?.flatten();
+        Ok(command::start(self.command, &variables(d, self.version), held)?)
+    }
+
+    /// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,
+    /// the record still says that a command was started, and the lock on it that it lives.
+    fn note(&self, d: &Deployment, running: &Running) {
+        if let Err(e) = release::note_command(self.store, &d.id, process::child(running.pid())) {
+            complain(&format!("warning: {e}"));
+        }
+    }
+
+    fn watch(&mut self, d: &Deployment, running: Running) -> std::io::Result<Ended> {
+        let supervisor = Supervisor {
+            store: self.store,
+            id: &d.id,
+            renew: d.ttl.map(|ttl| ttl / 3),
+            retry: self.retry,
+            on_lost: self.on_lost,
+            witness: &mut Teller { id: &d.id },
+        };
+        supervisor.wait(running, self.signals)
+    }
+
+    fn finish(&self, d: &Deployment, ended: Ended) -> Answer {
+        let outcome = if ended.code == 0 && !ended.lost { versions::DONE } else { "failed" };
+        // While the application's lock is still its own.
+        self.note_end(d, outcome);
+        if ended.lost {
+            return Ok(self.code_of_lost(ended));
+        }
+        if ended.code != 0 && d.on_failure == Keep::Hold {
+            return self.keep(d, ended);
+        }
+        match release::give_back(self.store, d, outcome) {
+            Ok(true) => Ok(ended.code),
+            Ok(false) | Err(StoreError::Removed(_)) => {
+                complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+                Ok(self.code_of_lost(ended))
+            }
+            Err(e) => {
+                complain(&format!("warning: {e}. The locks go with the end of this process"));
+                Ok(ended.code)
+            }
+        }
+    }
+
+    /// A command that was not ended for it answers for itself.
+    fn code_of_lost(&self, ended: Ended) -> u8 {
+        if self.on_lost == OnLost::Keep { ended.code } else { code::LOST }
+    }
+
+    fn note_end(&self, d: &Deployment, outcome: &str) {
+        if let Some(number) = self.version
+            && let Err(e) = versions::end(self.store, d, number, outcome)
+        {
+            complain(&format!("warning: how version {number} ended is not noted: {e}"));
+        }
+    }
+
+    fn keep(&self, d: &Deployment, ended: Ended) -> Answer {
+        if !release::keep_failed(self.store, d, i32::from(ended.code))? {
+            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+            return Ok(self.code_of_lost(ended));
+        }
+        let (commands, id) = (self.context.commands(Vec::new()), d.id.as_str());
+        complain(&format!(
+            "the command failed with exit status {}; its locks stay held for a person (on_failure = \"hold\")\n  \
+             go on under them  {} -- CMD\n  give them back    {}",
+            ended.code,
+            commands.line(&["run", "--resume", id]),
+            commands.line(&["release", id, "--outcome", "failed"]),
+        ));
+        Ok(ended.code)
+    }
+}
+
+/// A shell that runs a script stops it only if what it ran died of the terminal's SIGINT.
+fn pass_on_interrupt(ended: Ended, code: u8) {
+    if ended.interrupted && code != code::LOST {
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT);
+    }
+}
+
+/// What the command is told (INTERFACE.md, "Environment of the wrapped command"). What an outer run said and this
+/// one does not is taken away.
+fn variables(d: &Deployment, version: Option<u64>) -> Vec<(&'static str, Option<String>)> {
+    let locks: Vec<String> = d.locks.iter().map(|r| r.lock.to_string()).collect();
+    vec![
+        ("DEPLOYLOCK_ID", Some(d.id.to_string())),
+        ("DEPLOYLOCK_TOKEN", d.token.map(|t| t.to_string())),
+        ("DEPLOYLOCK_LOCKS", Some(locks.join(" "))),
+        ("DEPLOYLOCK_ENV", d.environment.clone()),
+        ("DEPLOYLOCK_APP", d.application.clone()),
+        ("DEPLOYLOCK_APP_VERSION", d.version.clone()),
+        ("DEPLOYLOCK_VERSION", version.map(|number| number.to_string())),
+    ]
+}
+
+fn taken_away(id: &Id) -> String {
+    format!("the locks of {id} were taken away (cleared by force, released, or expired)")
+}
+
+struct Teller<'a> {
+    id: &'a Id,
+}
+
+impl Witness for Teller<'_> {
+    fn lost(&mut self, then: OnLost) {
+        let then = match then {
+            OnLost::End => "ending it",
+            OnLost::Keep => "it goes on WITHOUT them (--on-lost keep)",
+        };
+        complain(&format!("{} while the command runs; {then}", taken_away(self.id)));
+    }
+
+    fn cancelled(&mut self) {
+        complain("cancelled; ending the command");
+    }
+
+    fn warn(&mut self, error: &StoreError) {
+        complain(&format!("warning: {error}"));
+    }
+}
