@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::messages::{AuthAnswer, ErrorAnswer, LeaseAnswer, Range, RangeAnswer, Streamed};
+use super::messages::{AuthAnswer, ErrorAnswer, LeaseAnswer, Range, RangeAnswer, StatusAnswer, Streamed};
 use super::settings::Settings;
 use super::wire::{Broken, Connection, Head};
 use crate::clock;
@@ -46,7 +46,6 @@ pub(super) mod code {
     pub(crate) const DEADLINE: i64 = 4;
     pub(crate) const NOT_FOUND: i64 = 5;
     pub(crate) const FORBIDDEN: i64 = 7;
-    pub(crate) const OUT_OF_RANGE: i64 = 11;
     pub(crate) const INTERNAL: i64 = 13;
     pub(crate) const UNAVAILABLE: i64 = 14;
     pub(crate) const UNAUTHENTICATED: i64 = 16;
@@ -74,13 +73,31 @@ impl Client {
         Client { settings, at, connection: RefCell::new(None), token: RefCell::new(None) }
     }
 
-    pub(super) fn settings(&self) -> &Arc<Settings> {
-        &self.settings
+    /// One that begins with this endpoint.
+    pub(super) fn at(settings: Arc<Settings>, at: usize) -> Client {
+        let client = Client::new(settings);
+        client.at.set(at);
+        client
     }
 
-    /// Until when a call that begins now may take.
-    pub(super) fn deadline(&self) -> Duration {
-        clock::since_boot() + self.settings.patience
+    /// What the present endpoint says of itself, when by its clock, and how long that took. One try.
+    pub(super) fn status(&self) -> std::result::Result<(StatusAnswer, Option<String>, Duration), String> {
+        let deadline = clock::since_boot() + ANSWER;
+        // The first exchange pays for the connection.
+        let mut asked = None;
+        for _ in 0..2 {
+            let began = clock::since_boot();
+            let (head, bytes) = self
+                .attempt("/v3/maintenance/status", b"{}", Repeat::Harmless, deadline)
+                .map_err(Attempt::text)?;
+            let answer = read(&bytes).map_err(|e| Attempt::Over(e).text())?;
+            asked = Some((answer, head.date, clock::since_boot().saturating_sub(began)));
+        }
+        Ok(asked.expect("asked twice"))
+    }
+
+    pub(super) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
     /// Makes a call on whichever endpoint answers.
@@ -92,19 +109,18 @@ impl Client {
         deadline: Duration,
     ) -> Result<T> {
         let body = body.to_string().into_bytes();
-        let mut last = None;
         let mut round = 0;
         loop {
-            match self.attempt(path, &body, repeat, deadline) {
+            let why = match self.attempt(path, &body, repeat, deadline) {
                 Ok((_, bytes)) => return read(&bytes),
                 Err(Attempt::Over(e)) => return Err(e),
-                Err(Attempt::Again(why)) => last = Some(why),
-            }
+                Err(Attempt::Again(why)) => why,
+            };
             self.next_endpoint();
             round += 1;
             let now = clock::since_boot();
             if now >= deadline {
-                return Err(CallError::Unreachable(last.unwrap_or_default()));
+                return Err(CallError::Unreachable(why));
             }
             // Each endpoint was asked once: they may all be busy with choosing a leader.
             if round % self.settings.endpoints.len() == 0 {
@@ -213,7 +229,8 @@ impl Client {
         Connection::open(address, self.settings.tls()?, deadline)
     }
 
-    fn next_endpoint(&self) {
+    /// Asks another endpoint from now on.
+    pub(super) fn next_endpoint(&self) {
         *self.connection.borrow_mut() = None;
         self.at.set((self.at.get() + 1) % self.settings.endpoints.len());
     }
@@ -283,6 +300,20 @@ const MAX_TTL: u64 = 9_000_000_000;
 enum Attempt {
     Again(String),
     Over(CallError),
+}
+
+impl Attempt {
+    fn text(self) -> String {
+        match self {
+            Attempt::Again(why)
+            | Attempt::Over(
+                CallError::Refused { why, .. }
+                | CallError::Unreachable(why)
+                | CallError::Unknown(why)
+                | CallError::Nonsense(why),
+            ) => why,
+        }
+    }
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

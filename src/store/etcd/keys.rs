@@ -100,6 +100,10 @@ impl Keys {
         format!("{}/history/{revision:016x}-{nonce}", self.prefix)
     }
 
+    pub(super) fn ledgers(&self) -> String {
+        format!("{}/ledger/", self.prefix)
+    }
+
     pub(super) fn ledger(&self, lock: &LockName) -> String {
         format!("{}/ledger/{}/{}/", self.prefix, lock.kind.as_str(), lock_path(&lock.name))
     }

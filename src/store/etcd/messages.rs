@@ -202,10 +202,7 @@ pub(super) struct Compare {
     range_end: Option<String>,
     result: &'static str,
     target: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mod_revision: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease: Option<String>,
+    mod_revision: String,
 }
 
 impl Compare {
@@ -216,14 +213,13 @@ impl Compare {
             range_end: None,
             result: "EQUAL",
             target: "MOD",
-            mod_revision: Some(revision.to_string()),
-            lease: None,
+            mod_revision: revision.to_string(),
         }
     }
 
     /// Nothing has been written to the key after this revision.
     pub(super) fn unwritten_since(key: &str, revision: i64) -> Compare {
-        let mod_revision = Some((revision + 1).to_string());
+        let mod_revision = (revision + 1).to_string();
         Compare { result: "LESS", mod_revision, ..Compare::written_at(key, 0) }
     }
 
@@ -231,12 +227,6 @@ impl Compare {
     pub(super) fn all_unwritten_since(prefix: &str, revision: i64) -> Compare {
         let range_end = Some(coded(&after(prefix)));
         Compare { range_end, ..Compare::unwritten_since(prefix, revision) }
-    }
-
-    /// The key is bound to this lease.
-    pub(super) fn bound_to(key: &str, lease: i64) -> Compare {
-        let lease = Some(lease.to_string());
-        Compare { target: "LEASE", mod_revision: None, lease, ..Compare::written_at(key, 0) }
     }
 }
 

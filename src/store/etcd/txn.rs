@@ -437,7 +437,7 @@ impl Txn for EtcdTxn<'_> {
 
     fn take_over(&mut self, d: &Deployment) -> Result<Box<dyn Lease>> {
         let Some(mut record) = self.record(&d.id)?.cloned() else {
-            return Err(self.unreadable(&d.id, "it is gone".to_owned()));
+            return Err(StoreError::Gone(d.id.clone()));
         };
         let under = record.content.as_ref().map(|c| c.under.clone()).unwrap_or_default();
         record.content = Ok(Content { state: State::Attached, under, deployment: d.clone() });
@@ -445,6 +445,11 @@ impl Txn for EtcdTxn<'_> {
         let lease = self.attach(&d.id, &mut record)?;
         self.change(&d.id, Some(record))?;
         Ok(lease)
+    }
+
+    fn ledgers(&mut self) -> Result<Vec<LockName>> {
+        let revision = self.view()?.revision;
+        self.store.ledger_names(revision, self.deadline).map_err(|e| self.store.failed(e))
     }
 
     fn ledger(&mut self, name: &LockName) -> Result<Vec<String>> {

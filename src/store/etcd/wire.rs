@@ -14,6 +14,8 @@ use crate::clock;
 
 /// The longest head of an answer.
 const LONGEST_HEAD: usize = 64 << 10;
+/// Asks a member to end a stream when it has lost the others: it would just be silent.
+const REQUIRE_LEADER: &str = "Grpc-Metadata-hasleader: true\r\n";
 /// The longest answer: more than etcd ever sends in one.
 const LONGEST_BODY: usize = 256 << 20;
 
@@ -135,7 +137,14 @@ impl Connection {
         }
     }
 
-    fn send(&mut self, path: &str, token: Option<&str>, body: &[u8], deadline: Duration) -> io::Result<()> {
+    fn send(
+        &mut self,
+        path: &str,
+        token: Option<&str>,
+        more: &str,
+        body: &[u8],
+        deadline: Duration,
+    ) -> io::Result<()> {
         self.tcp().set_write_timeout(Some(left(deadline)?))?;
         let mut request = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
@@ -145,6 +154,7 @@ impl Connection {
         if let Some(token) = token {
             request.push_str(&format!("Authorization: {token}\r\n"));
         }
+        request.push_str(more);
         request.push_str("\r\n");
         let mut bytes = request.into_bytes();
         bytes.extend_from_slice(body);
@@ -206,7 +216,7 @@ impl Connection {
         body: &[u8],
         deadline: Duration,
     ) -> Result<(Head, Vec<u8>, bool), Broken> {
-        self.send(path, token, body, deadline).map_err(|why| Broken { sent: false, why })?;
+        self.send(path, token, "", body, deadline).map_err(|why| Broken { sent: false, why })?;
         let answer = (|| {
             let head = self.head(deadline)?;
             let body = self.body(&head, deadline)?;
@@ -293,7 +303,7 @@ impl Connection {
         body: &[u8],
         deadline: Duration,
     ) -> io::Result<Head> {
-        self.send(path, token, body, deadline)?;
+        self.send(path, token, REQUIRE_LEADER, body, deadline)?;
         let head = self.head(deadline)?;
         if head.status != 200 {
             let why = self.body(&head, deadline).unwrap_or_default();
