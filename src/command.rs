@@ -14,7 +14,7 @@ use crate::clock;
 use crate::deployment::{Id, Stored};
 use crate::ops;
 use crate::signals::{Came, Signals};
-use crate::store::{self, Store, StoreError, Wake};
+use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
 
 /// How long a command may run before its record is watched: short ones are spared the watch.
 const UNWATCHED: Duration = Duration::from_millis(100);
@@ -141,6 +141,8 @@ pub struct Supervisor<'a> {
     pub retry: Duration,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
+    /// What keeps the deployment alive, where its hold has to be confirmed again and again.
+    pub lease: Option<&'a dyn Lease>,
     /// Who is told.
     pub witness: &'a mut dyn Witness,
 }
@@ -193,7 +195,8 @@ impl Supervisor<'_> {
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
         loop {
             if !lost {
-                match self.look(sleeper.as_deref_mut()) {
+                let found = if self.lapsed() { Ok(Record::Lost) } else { self.look(sleeper.as_deref_mut()) };
+                match found {
                     Ok(Record::Held) => {}
                     Ok(Record::Cancelled(kill_after)) => {
                         if !asked {
@@ -211,13 +214,15 @@ impl Supervisor<'_> {
                         self.witness.lost(self.on_lost);
                         if self.on_lost == OnLost::End {
                             running.tell(signal_hook::consts::SIGTERM);
-                            ending = Some(clock::since_boot() + GRACE);
+                            let grace = clock::since_boot() + GRACE;
+                            ending = Some(self.deadline().map_or(grace, |d| grace.min(d.over)));
                         }
                     }
                     Err(e) => self.witness.warn(&e),
                 }
             }
-            let until = [ending, renewal].into_iter().flatten().min();
+            let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
+            let until = [ending, renewal, give_up].into_iter().flatten().min();
             sleep(sleeper.as_deref_mut(), until, signals)?;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
@@ -258,6 +263,15 @@ impl Supervisor<'_> {
             poll_signals(signals, Some(left))?;
             pass_on(running, signals.pending(), interrupted);
         }
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        self.lease.and_then(Lease::deadline)
+    }
+
+    /// Not confirmed for so long that it may soon be another's.
+    fn lapsed(&self) -> bool {
+        self.deadline().is_some_and(|d| clock::since_boot() >= d.give_up)
     }
 
     fn look(&self, sleeper: Option<&mut (dyn store::Sleeper + '_)>) -> Result<Record, StoreError> {

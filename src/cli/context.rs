@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::{Failure, code};
+use super::opened::Opened;
 use super::terminal::When;
 use crate::deployment::Id;
 use crate::output::message::Commands;
@@ -96,22 +97,24 @@ impl Context {
     }
 
     /// The store. Where the lock directory is given, no topology is needed for it.
-    pub fn store(&self) -> Result<FilesStore, Failure> {
-        Ok(FilesStore::new(self.place()?))
+    pub fn store(&self) -> Result<Opened, Failure> {
+        let etcd = match &self.global.lock_dir {
+            Some(_) => None,
+            None => self.known()?.topology().filter(|t| t.store.backend.value == Backend::Etcd),
+        };
+        match etcd {
+            Some(topology) => etcd_store(topology),
+            None => Ok(Opened::Files(FilesStore::new(self.place()?))),
+        }
     }
 
+    /// The lock directory.
     fn place(&self) -> Result<Place, Failure> {
         if let Some(directory) = &self.global.lock_dir {
             let mode = self.known.get().and_then(Known::topology).and_then(|t| t.store.mode.value);
             return Ok(Place { directory: directory.clone(), mode, steps: None });
         }
         let topology = self.known()?.topology();
-        if let Some(t) = topology.filter(|t| t.store.backend.value != Backend::Files) {
-            return Err(Failure::text(
-                code::TOPOLOGY,
-                format!("{}: this build of deploylock has only the backend \"files\"", t.path.display()),
-            ));
-        }
         let mode = topology.and_then(|t| t.store.mode.value);
         if let Some(directory) = topology.and_then(Topology::store_directory) {
             return Ok(Place { directory, mode, steps: None });
@@ -139,6 +142,25 @@ impl Context {
     pub fn retry(&self) -> std::time::Duration {
         RETRY_INTERVAL
     }
+}
+
+/// The etcd cluster that `[store]` names.
+#[cfg(feature = "etcd")]
+pub fn etcd_store(topology: &Topology) -> Result<Opened, Failure> {
+    super::etcd::store(topology).map(|store| Opened::Etcd(Box::new(store)))
+}
+
+/// There is no etcd in this build.
+#[cfg(not(feature = "etcd"))]
+pub fn etcd_store(topology: &Topology) -> Result<Opened, Failure> {
+    Err(Failure::text(
+        code::TOPOLOGY,
+        format!(
+            "{}: this build of deploylock has only the backend \"files\"; for \"etcd\" build it with \
+             `cargo install deploylock --features etcd`",
+            topology.path.display()
+        ),
+    ))
 }
 
 fn folders() -> Option<directories::ProjectDirs> {

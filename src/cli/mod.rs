@@ -6,12 +6,15 @@ mod check;
 mod clear;
 mod completions;
 mod context;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod failure;
 mod filter;
 mod history;
 mod init;
 mod list;
 mod not_acquired;
+mod opened;
 mod plan;
 mod progress;
 mod quick;

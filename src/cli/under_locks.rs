@@ -56,7 +56,7 @@ impl UnderLocks<'_> {
         if !running.has_ended()? {
             self.note(d, &running);
         }
-        let ended = self.watch(d, running)?;
+        let ended = self.watch(d, running, Some(lease.as_ref()))?;
         let code = self.finish(d, ended)?;
         drop(lease);
         pass_on_interrupt(ended, code);
@@ -66,7 +66,7 @@ impl UnderLocks<'_> {
     /// Runs it under locks that stay held when it has ended.
     pub fn run_and_stay(mut self, d: &Deployment) -> Answer {
         let running = self.start(d, None)?;
-        let ended = self.watch(d, running)?;
+        let ended = self.watch(d, running, None)?;
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
         pass_on_interrupt(ended, code);
         Ok(code)
@@ -85,13 +85,19 @@ impl UnderLocks<'_> {
         }
     }
 
-    fn watch(&mut self, d: &Deployment, running: Running) -> std::io::Result<Ended> {
+    fn watch(
+        &mut self,
+        d: &Deployment,
+        running: Running,
+        lease: Option<&dyn Lease>,
+    ) -> std::io::Result<Ended> {
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
             renew: d.ttl.map(|ttl| ttl / 3),
             retry: self.retry,
             on_lost: self.on_lost,
+            lease,
             witness: &mut Teller { id: &d.id },
         };
         supervisor.wait(running, self.signals)

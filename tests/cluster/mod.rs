@@ -115,7 +115,9 @@ impl Cluster {
     /// Stops a member or lets it go on: `STOP`, `CONT`.
     pub fn signal(&self, i: usize, name: &str) {
         let pid = self.members[i].process.as_ref().unwrap().child.id();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success()
+        );
     }
 
     pub fn until_up(&self, i: usize) {

@@ -280,7 +280,8 @@ impl Client {
         let path = "/v3/lease/keepalive";
         let kept: Streamed<LeaseAnswer> = self.call(path, &body, Repeat::Harmless, deadline)?;
         // An answer without one is an error in the middle of the stream.
-        let kept = kept.result.ok_or_else(|| CallError::Unreachable("no answer to a keepalive".to_owned()))?;
+        let kept =
+            kept.result.ok_or_else(|| CallError::Unreachable("no answer to a keepalive".to_owned()))?;
         Ok(kept.ttl > 0)
     }
 

@@ -86,7 +86,9 @@ impl EtcdTxn<'_> {
         let mut precise = Transaction { compares: base.compares.clone(), steps: base.steps.clone() };
         let rests: BTreeSet<&LockName> = self.locks_seen.iter().chain(&moved).collect();
         precise.compares.push(Compare::unwritten_since(&keys.guard(), revision));
-        precise.compares.extend(rests.iter().map(|lock| Compare::unwritten_since(&keys.lock(lock), revision)));
+        precise
+            .compares
+            .extend(rests.iter().map(|lock| Compare::unwritten_since(&keys.lock(lock), revision)));
         let mut coarsely = false;
         let transaction = if precise.compares.len() <= MOST && precise.steps.len() + moved.len() <= MOST {
             for lock in &moved {
@@ -173,7 +175,8 @@ impl EtcdTxn<'_> {
         match transaction.send(client, Some(&all), Repeat::Never, self.deadline) {
             Ok(answer) if answer.succeeded => Ok(Done::Committed(Some(answer.header.revision))),
             Ok(answer) => {
-                let mut now = answer.responses.into_iter().next().and_then(|r| r.response_range).unwrap_or_default();
+                let mut now =
+                    answer.responses.into_iter().next().and_then(|r| r.response_range).unwrap_or_default();
                 now.header = answer.header;
                 let view = View::of(now, client, keys, self.deadline).map_err(|e| self.store.failed(e))?;
                 Ok(Done::Conflict(Some(view)))

@@ -61,7 +61,8 @@ impl EtcdStore {
         let from = coded(self.keys.histories().as_bytes());
         let body = serde_json::json!({ "key": from, "range_end": coded(&end.key) });
         // Should it fail, another one does it.
-        let _ = self.client.call::<serde_json::Value>("/v3/kv/deleterange", &body, Repeat::Harmless, deadline);
+        let _ =
+            self.client.call::<serde_json::Value>("/v3/kv/deleterange", &body, Repeat::Harmless, deadline);
     }
 
     /// Every lock with a ledger, as of this revision.

@@ -150,7 +150,9 @@ impl Lease for EtcdLease {
     /// There is nothing to inherit; but a process that was stopped for long must not start a command now.
     fn hand_down(&self) -> Result<Option<std::os::fd::OwnedFd>> {
         match self.deadline() {
-            Some(deadline) if clock::since_boot() >= deadline.give_up => Err(StoreError::Lapsed(self.id.clone())),
+            Some(deadline) if clock::since_boot() >= deadline.give_up => {
+                Err(StoreError::Lapsed(self.id.clone()))
+            }
             _ => Ok(None),
         }
     }

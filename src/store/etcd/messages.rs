@@ -233,10 +233,18 @@ impl Compare {
 /// One step of a transaction.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Put { key: String, value: String, lease: i64 },
-    Delete { key: String },
+    Put {
+        key: String,
+        value: String,
+        lease: i64,
+    },
+    Delete {
+        key: String,
+    },
     /// The key, and all that lie below it.
-    DeleteTree { key: String },
+    DeleteTree {
+        key: String,
+    },
     Look(Range),
 }
 

@@ -150,7 +150,8 @@ impl Store for EtcdStore {
             }
             polite_pause(conflicts);
         }
-        Err(self.refused(format!("others were quicker {CONFLICTS} times; try again when there is less to do")))
+        Err(self
+            .refused(format!("others were quicker {CONFLICTS} times; try again when there is less to do")))
     }
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::EtcdStore;
 use super::client::Client;
-use super::messages::{Streamed, WatchAnswer, coded, tree_end};
 use super::keys::Part;
+use super::messages::{Streamed, WatchAnswer, coded, tree_end};
 use super::wire::Connection;
 use crate::clock;
 use crate::deployment::{Id, State};
@@ -159,7 +159,9 @@ impl Sleeper for EtcdSleeper<'_> {
                 wanted.push((key, end));
             }
             let stored = txn.find(&id)?;
-            if let Some(d) = stored.as_ref().filter(|s| s.state() == State::Detached).and_then(|s| s.deployment()) {
+            if let Some(d) =
+                stored.as_ref().filter(|s| s.state() == State::Detached).and_then(|s| s.deployment())
+            {
                 // What was acquired inside another's command ends with that one.
                 todo.extend(d.parent.clone());
                 let ours = d.place.boot == here.boot && d.place.pid_ns == here.pid_ns;
@@ -199,11 +201,16 @@ impl Sleeper for EtcdSleeper<'_> {
             let stream = self.stream.as_ref().map(|s| s.connection.as_fd());
             let owners = self.owners.iter().map(|fd| fd.as_fd());
             let all = interrupts.iter().copied().chain(owners).chain(stream);
-            let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            let mut fds: Vec<PollFd<'_>> =
+                all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, timeout.as_ref()) {
                 // A handler has run: what it wrote is seen by the next poll.
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(self.store.refused(format!("cannot wait for its news: {}", io::Error::from(e)))),
+                Err(e) => {
+                    return Err(self
+                        .store
+                        .refused(format!("cannot wait for its news: {}", io::Error::from(e))));
+                }
             }
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             if ready[..interrupts.len()].contains(&true) {

@@ -282,10 +282,8 @@ impl crate::engine::View for EtcdTxn<'_> {
 
     fn asker(&mut self, id: &Id) -> Result<Option<Asker>> {
         let content = self.record(id)?.and_then(|r| r.content.as_ref().ok());
-        Ok(content.map(|c| Asker {
-            locks: c.deployment.locks.clone(),
-            ancestors: c.deployment.ancestors.clone(),
-        }))
+        Ok(content
+            .map(|c| Asker { locks: c.deployment.locks.clone(), ancestors: c.deployment.ancestors.clone() }))
     }
 
     fn waiting_inside(&mut self, id: &Id) -> Result<Vec<Id>> {
@@ -331,12 +329,12 @@ impl Txn for EtcdTxn<'_> {
 
     fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
         let old = self.record(&d.id)?.cloned();
-        let mut record =
-            Record::new(Content { state, under: under.to_vec(), deployment: d.clone() });
+        let mut record = Record::new(Content { state, under: under.to_vec(), deployment: d.clone() });
         if let Some(old) = &old {
             record.written = old.written;
             // A resumed one is paused again if it is killed while it waits.
-            record.paused = old.content.as_ref().ok().filter(|c| c.state == State::Paused).map(Content::write);
+            record.paused =
+                old.content.as_ref().ok().filter(|c| c.state == State::Paused).map(Content::write);
         }
         let lease: Box<dyn Lease> = match state {
             State::Waiting | State::Attached => self.attach(&d.id, &mut record)?,
@@ -381,7 +379,8 @@ impl Txn for EtcdTxn<'_> {
             return Ok(None);
         };
         let stored = self.stored(id, &record);
-        let was = record.paused.as_ref().filter(|_| stored.state() == State::Waiting && record.alive.is_none());
+        let was =
+            record.paused.as_ref().filter(|_| stored.state() == State::Waiting && record.alive.is_none());
         let back = was.and_then(|text| Content::read(text, id).ok());
         let back = back.map(|content| Record { written: record.written, ..Record::new(content) });
         self.change(id, back)?;
