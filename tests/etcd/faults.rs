@@ -81,7 +81,8 @@ fn without_a_majority_there_is_69_and_a_held_lock_is_not_lost_while_its_lease_ma
     (0..3).for_each(|i| cluster.until_up(i));
     run.let_go();
     let said = run.end();
-    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    // It may have been told that something could not be asked meanwhile.
+    assert!(said.code == 0 && !said.err.contains("taken away"), "{said:?}");
     assert!(is_free(&scene, &["-l", "a"]));
 }
 
@@ -150,7 +151,7 @@ fn a_write_whose_answer_never_comes_is_looked_up() {
     assert_eq!(proxy.lost(), 2);
     assert!(is_free(&scene, &["-l", "a"]));
     // Not one event is told twice.
-    let history = scene.ok(&["history", "--format", "json", "--id", &held]);
+    let history = scene.ok(&["history", "--format", "json", &held]);
     assert_eq!(history.matches("\"released\"").count(), 1, "{history}");
     assert_eq!(history.matches("\"acquired\"").count(), 1, "{history}");
     assert!(began.elapsed() < PATIENCE);

@@ -8,6 +8,7 @@
 mod cluster;
 #[path = "../e2e/harness.rs"]
 mod harness;
+#[allow(dead_code)] // what is for lock directories
 #[path = "../e2e/steps.rs"]
 mod steps;
 #[allow(dead_code)] // what is for lock directories

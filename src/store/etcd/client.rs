@@ -13,8 +13,10 @@ use super::settings::Settings;
 use super::wire::{Broken, Connection, Head};
 use crate::clock;
 
-/// How long one endpoint may take for one answer before another is asked.
-pub(super) const ANSWER: Duration = Duration::from_secs(4);
+/// How long one endpoint may take for one answer to a write before it is found out what became of that.
+const ANSWER: Duration = Duration::from_secs(4);
+/// And to what may be asked again: etcd 3.4 forgets reads that wait for a leader who then fails, for 7 s.
+const ANSWER_AGAIN: Duration = Duration::from_millis(1500);
 /// How long one endpoint may take to let us in.
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long to let a cluster come to itself before it is asked again.
@@ -137,7 +139,8 @@ impl Client {
         repeat: Repeat,
         deadline: Duration,
     ) -> std::result::Result<(Head, Vec<u8>), Attempt> {
-        let deadline = deadline.min(clock::since_boot() + ANSWER);
+        let answer = if repeat == Repeat::Never { ANSWER } else { ANSWER_AGAIN };
+        let deadline = deadline.min(clock::since_boot() + answer);
         let fresh = self.connection.borrow().as_ref().is_none_or(|(at, _)| *at != self.at.get());
         if fresh {
             let opened = self.connect(deadline).map_err(|e| Attempt::Again(self.named(&e.to_string())))?;

@@ -221,7 +221,10 @@ impl EtcdTxn<'_> {
             }
         }
         for (id, keeper) in self.keepers.drain(..) {
-            self.store.keeps(id, &keeper);
+            let record = self.view.as_ref().and_then(|v| v.records.get(&id));
+            let waits =
+                record.and_then(|r| r.content.as_ref().ok()).is_some_and(|c| c.state == State::Waiting);
+            self.store.keeps(id, &keeper, waits);
         }
         self.store.prune(at);
     }

@@ -31,7 +31,7 @@ use commit::Done;
 use keys::Keys;
 use lease::Keeper;
 use settings::Settings;
-use txn::{EtcdTxn, Kept};
+use txn::{Again, EtcdTxn};
 
 pub use check::{Checked, Member};
 pub use history::REMEMBERED;
@@ -44,6 +44,8 @@ const OWN: usize = 32;
 const CONFLICTS: u32 = 1000;
 /// From which conflict on to let others go first for a moment, and for how long at most.
 const POLITE: (u32, u64) = (2, 40);
+/// How many times as patient one is that waits anyway.
+const WAITING: u32 = 3;
 /// The least time that a call gets, however close the end of a hold is.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -55,7 +57,15 @@ pub struct EtcdStore {
     /// The revision that was looked at last.
     seen: Cell<i64>,
     own: RefCell<VecDeque<i64>>,
-    keepers: RefCell<Vec<(Id, Weak<Keeper>)>>,
+    keepers: RefCell<Vec<Kept>>,
+}
+
+/// A deployment of this process.
+struct Kept {
+    id: Id,
+    keeper: Weak<Keeper>,
+    /// It does not hold yet.
+    waits: bool,
 }
 
 impl EtcdStore {
@@ -75,13 +85,17 @@ impl EtcdStore {
         })
     }
 
-    /// Until when what is begun now may take. One that holds may not be kept from noticing that its hold ends.
+    /// Until when what is begun now may take. One that holds may not be kept from noticing that its hold ends; one
+    /// that waits would lose its place for nothing.
     fn deadline(&self) -> Duration {
         let now = clock::since_boot();
         let keepers = self.keepers.borrow();
-        let ends = keepers.iter().filter_map(|(_, keeper)| Some(keeper.upgrade()?.deadline().give_up));
-        let usual = now + self.settings.patience;
-        ends.fold(usual, Duration::min).max(now + LEAST)
+        let alive = || keepers.iter().filter_map(|kept| Some((kept.waits, kept.keeper.upgrade()?)));
+        if alive().any(|(waits, _)| waits) {
+            return now + self.settings.patience * WAITING;
+        }
+        let ends = alive().map(|(_, keeper)| keeper.deadline().give_up);
+        ends.fold(now + self.settings.patience, Duration::min).max(now + LEAST)
     }
 
     fn saw(&self, revision: i64) {
@@ -101,18 +115,27 @@ impl EtcdStore {
         self.own.borrow().contains(&revision)
     }
 
-    fn keeps(&self, id: Id, keeper: &Arc<Keeper>) {
-        self.keepers.borrow_mut().push((id, Arc::downgrade(keeper)));
+    fn keeps(&self, id: Id, keeper: &Arc<Keeper>, waits: bool) {
+        self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits });
+    }
+
+    /// This deployment has been found to hold.
+    fn holds(&self, id: &Id) {
+        self.keepers
+            .borrow_mut()
+            .iter_mut()
+            .filter(|kept| kept.id == *id)
+            .for_each(|kept| kept.waits = false);
     }
 
     /// This deployment needs no process any more.
     fn let_go(&self, id: &Id) {
-        self.keepers.borrow_mut().retain(|(kept, keeper)| {
-            let Some(keeper) = keeper.upgrade() else { return false };
-            if kept == id {
+        self.keepers.borrow_mut().retain(|kept| {
+            let Some(keeper) = kept.keeper.upgrade() else { return false };
+            if kept.id == *id {
                 keeper.bare();
             }
-            kept != id
+            kept.id != *id
         });
     }
 
@@ -138,10 +161,10 @@ fn polite_pause(conflicts: u32) {
 
 impl Store for EtcdStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
-        let mut kept = Kept::default();
+        let mut again = Again::default();
         let mut view = None;
         for conflicts in 0..CONFLICTS {
-            let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut kept);
+            let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut again);
             decision(&mut txn)?;
             match txn.commit()? {
                 Done::Committed(_) => return Ok(()),
@@ -155,8 +178,8 @@ impl Store for EtcdStore {
     }
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
-        let mut kept = Kept::default();
-        look(&mut EtcdTxn::new(self, self.deadline(), None, &mut kept))?;
+        let mut again = Again::default();
+        look(&mut EtcdTxn::new(self, self.deadline(), None, &mut again))?;
         Ok(true)
     }
 

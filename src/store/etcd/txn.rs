@@ -23,7 +23,7 @@ const GRANTS: usize = 40;
 
 /// What outlasts one run of a decision that is run again.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct Again {
     keepers: Vec<Arc<Keeper>>,
     times: HashMap<Id, i64>,
 }
@@ -35,7 +35,7 @@ pub(super) struct EtcdTxn<'a> {
     pub(super) view: Option<View>,
     now: Now,
     queues: Option<HashMap<LockName, Vec<Entry>>>,
-    kept: &'a mut Kept,
+    again: &'a mut Again,
     entered: usize,
     granted: usize,
     /// The locks whose queues were looked at.
@@ -65,7 +65,7 @@ impl<'a> EtcdTxn<'a> {
         store: &'a EtcdStore,
         deadline: Duration,
         view: Option<View>,
-        kept: &'a mut Kept,
+        again: &'a mut Again,
     ) -> Self {
         if let Some(view) = &view {
             store.saw(view.revision);
@@ -76,7 +76,7 @@ impl<'a> EtcdTxn<'a> {
             view,
             now: clock::now(),
             queues: None,
-            kept,
+            again,
             entered: 0,
             granted: 0,
             locks_seen: BTreeSet::new(),
@@ -155,12 +155,12 @@ impl<'a> EtcdTxn<'a> {
     /// A lease for one more deployment of this process.
     fn keeper(&mut self) -> Result<Arc<Keeper>> {
         self.entered += 1;
-        if let Some(keeper) = self.kept.keepers.get(self.entered - 1) {
+        if let Some(keeper) = self.again.keepers.get(self.entered - 1) {
             return Ok(keeper.clone());
         }
         let begun = Keeper::begin(&self.store.client, self.deadline);
         let keeper = Arc::new(begun.map_err(|e| self.store.failed(e))?);
-        self.kept.keepers.push(keeper.clone());
+        self.again.keepers.push(keeper.clone());
         Ok(keeper)
     }
 
@@ -169,13 +169,13 @@ impl<'a> EtcdTxn<'a> {
         let Some(expires) = d.expires else {
             return Ok(None);
         };
-        if let Some(lease) = self.kept.times.get(&d.id) {
+        if let Some(lease) = self.again.times.get(&d.id) {
             return Ok(Some(*lease));
         }
         let left = expires.wall.duration_since(self.now.wall).unwrap_or_default();
         let granted = self.store.client.grant_lease(left, self.deadline);
         let lease = granted.map_err(|e| self.store.failed(e))?;
-        self.kept.times.insert(d.id.clone(), lease);
+        self.again.times.insert(d.id.clone(), lease);
         Ok(Some(lease))
     }
 
@@ -307,8 +307,11 @@ impl Txn for EtcdTxn<'_> {
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
-        let record = self.record(id)?.cloned();
-        Ok(record.map(|record| self.stored(id, &record)))
+        let stored = self.record(id)?.cloned().map(|record| self.stored(id, &record));
+        if stored.as_ref().is_some_and(|s| s.state().holds()) {
+            self.store.holds(id);
+        }
+        Ok(stored)
     }
 
     fn all(&mut self) -> Result<Vec<Stored>> {
