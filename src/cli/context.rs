@@ -104,8 +104,13 @@ impl Context {
         };
         match etcd {
             Some(topology) => etcd_store(topology),
-            None => Ok(Opened::Files(FilesStore::new(self.place()?))),
+            None => Ok(Opened::Files(self.files()?)),
         }
+    }
+
+    /// The lock directory, whatever the topology's backend is.
+    pub fn files(&self) -> Result<FilesStore, Failure> {
+        Ok(FilesStore::new(self.place()?))
     }
 
     /// The lock directory.

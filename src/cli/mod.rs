@@ -13,6 +13,7 @@ mod filter;
 mod history;
 mod init;
 mod list;
+mod migrate;
 mod not_acquired;
 mod opened;
 mod plan;
@@ -61,7 +62,7 @@ fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {
     }
 }
 
-const COMMANDS: [Entry; 13] = [
+const COMMANDS: [Entry; 14] = [
     entry::<run::Run>("run", "Take the locks, run a command, give them back"),
     entry::<acquire::Acquire>(
         "acquire",
@@ -93,7 +94,8 @@ const COMMANDS: [Entry; 13] = [
         "history",
         "Show what happened: acquired, waited, released, paused, cleared, reclaimed",
     ),
-    entry::<check::Check>("check", "Check the topology file and the lock directory"),
+    entry::<check::Check>("check", "Check the topology file and the store"),
+    entry::<migrate::Migrate>("migrate", "Carry over what is held and paused to another store"),
     entry::<init::Init>("init", "Write a commented starter deploylock.toml"),
     entry::<completions::Completions>("completions", "Print a completion script for a shell"),
 ];
@@ -105,8 +107,9 @@ Examples:
   deploylock list                                         who holds what, who waits for whom
   deploylock clear --stale                                for cron: remove what is verifiably dead
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 no such deployment, 75 not acquired, 76 locks lost while the
-command ran, 77 superseded by a newer deployment while it waited, 78 wrong topology, 126/127 command not executable/not found, else the command's own.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such deployment, 69 server out of reach, 75 not acquired,
+76 locks lost while the command ran, 77 superseded by a newer deployment while it waited, 78 wrong topology,
+126/127 command not executable/not found, else the command's own.";
 
 /// The command line's grammar.
 #[must_use]

@@ -5,6 +5,7 @@ pub mod clear;
 pub mod events;
 pub mod hand_off;
 mod manual;
+pub mod migrate;
 pub mod release;
 mod supersede;
 pub mod survey;
