@@ -46,8 +46,30 @@ fn link_statically() {
     println!("cargo:rustc-link-arg-bins=-no-pie");
     // Fewer pieces to map, fewer pages to fault in.
     println!("cargo:rustc-link-arg-bins=-Wl,-z,noseparate-code,-z,norelro");
+    if linker_is_rustc_s_own() {
+        leave_unwind_tables_out(&folder);
+    }
     // The standard library starts commands by posix_spawn only if it finds this, and by the slower fork if not.
     println!("cargo:rustc-link-arg-bins=-Wl,-u,gnu_get_libc_version");
+}
+
+/// A linker that somebody chose may not understand sections in a script.
+fn linker_is_rustc_s_own() -> bool {
+    println!("cargo:rerun-if-env-changed=RUSTC_LINKER");
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    env::var_os("RUSTC_LINKER").is_none() && !flags.contains("link-arg") && !flags.contains("linker")
+}
+
+/// A tenth of the program would be tables for unwinding, and a panic ends this one at once (`panic = "abort"`).
+/// What is lost is the list of functions that `RUST_BACKTRACE=1` prints with a panic.
+fn leave_unwind_tables_out(folder: &Path) {
+    let script = folder.join("no-unwind.ld");
+    let c_s_own = "*crtbeginT.o *crtend.o *libc.a:* *libgcc_eh.a:* *libgcc.a:*";
+    let text = format!(
+        "SECTIONS {{ /DISCARD/ : {{ *(EXCLUDE_FILE({c_s_own}) .eh_frame) }} }}\nINSERT AFTER .text;\n"
+    );
+    fs::write(&script, text).expect("OUT_DIR can be written");
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
 }
 
 /// Where the C compiler has this file.

@@ -88,7 +88,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__acquire)
-            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --owner-pid --supersede --resume --help"
+            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --override-freeze --owner-pid --supersede --resume --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -179,6 +179,10 @@ _deploylock() {
                     return 0
                     ;;
                 --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --override-freeze)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -346,7 +350,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__history)
-            opts="-q -v -e -a -l -h --config --lock-dir --color --quiet --verbose --env --app --lock --owner --event --since --versions --format --help"
+            opts="-q -v -e -a -l -h --config --lock-dir --color --quiet --verbose --env --app --lock --owner --event --since --stats --versions --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -646,7 +650,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__run)
-            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --id --resume --resource --skip-duplicate --supersede --on-lost --help"
+            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --override-freeze --id --resume --resource --skip-duplicate --supersede --on-lost --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -737,6 +741,10 @@ _deploylock() {
                     return 0
                     ;;
                 --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --override-freeze)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

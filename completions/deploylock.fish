@@ -65,6 +65,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l reason -d 
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l id -d 'Run the command under a deployment that `acquire` returned; its locks stay held afterwards' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resume -d 'Go on under the locks that a failed or crashed deployment still holds, or try a paused one again' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resource -d 'The files that are deployed: they get the application\'s next version, one deployment at a time' -r -F
@@ -98,6 +99,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l reason
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner -d 'Who; by default `user@host`' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l ttl -d 'How long to hold without being renewed' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner-pid -d 'Tie the locks to this process: when it ends, they are stale' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l resume -d 'Try a paused deployment again, keeping its id' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s q -l quiet -d 'Say only what went wrong'
@@ -240,11 +242,12 @@ cancelled\t''
 superseded\t''
 failed\t''
 resumed\t''"
-complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l since -d 'Only what happened at most this long ago, or not before this time (RFC 3339)' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l stats -d 'What it comes to for each environment: how many deployments, how many failed or were stale, how long they waited and held'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l versions -d 'The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom'
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Keep, LockName, LockRequest, Operation};
+use crate::model::{Hook, Keep, LockName, LockRequest, Operation};
 
 /// A deployment's id: a number that grows and a random part that nobody can guess, `1042-k7f3qa`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -292,4 +292,31 @@ pub enum Verdict {
     Unknown(String),
     /// Dead, and why that is sure.
     Dead(String),
+}
+
+/// Something that a decision brought about, for a hook to be told once the decision is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// Which hook it is for.
+    pub hook: Hook,
+    /// When.
+    pub time: SystemTime,
+    /// The deployment: as it is, or where it is gone, as it was last.
+    pub stored: Stored,
+    /// A waiter's place: 1 is next.
+    pub position: Option<usize>,
+    /// Who is in a waiter's way.
+    pub waiting_for: Vec<Id>,
+    /// Why it was found dead.
+    pub stale: Option<String>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// Why it was done to it.
+    pub why: Option<String>,
+    /// Who did it to it.
+    pub by: Option<String>,
+    /// How long it waited.
+    pub waited: Option<Duration>,
+    /// How long it held.
+    pub held: Option<Duration>,
 }

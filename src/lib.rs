@@ -1,8 +1,9 @@
 //! deploylock: the deployment lock for scripts, operators and cron.
 //!
-//! The layers, each using only what stands above it: [`model`] and [`deployment`] (plain data), [`topology`] (the
-//! TOML file), [`policy`] (which locks a deployment takes), [`engine`] (who may hold, who is next), [`liveness`]
-//! (who is dead), [`store`] (one decision atomically), [`ops`] (acquire, release, wait, clear), `output` and `cli`.
+//! The layers, each using only what stands above it: [`model`] and [`deployment`] (plain data), [`freeze`] (when
+//! nobody may start), [`topology`] (the TOML file), [`policy`] (which locks a deployment takes), [`engine`] (who may
+//! hold, who is next), [`liveness`] (who is dead), [`store`] (one decision atomically), [`ops`] (acquire, release,
+//! wait, clear), `output` and `cli`.
 //! `docs/design.md` says why.
 
 pub mod cli;
@@ -11,6 +12,8 @@ pub mod command;
 pub mod deployment;
 pub mod engine;
 pub mod fingerprint;
+pub mod freeze;
+pub mod hook;
 pub mod liveness;
 pub mod model;
 pub mod ops;

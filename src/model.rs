@@ -226,6 +226,44 @@ pub enum Sharing {
     Slots(NonZeroU32),
 }
 
+/// What a hook of the topology is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hook {
+    /// A deployment was queued.
+    Wait,
+    /// A deployment was granted its locks.
+    Grant,
+    /// Locks were given back, or a deployment that held nothing was withdrawn or cancelled.
+    Release,
+    /// Something verifiably dead was reclaimed, or cleared as such.
+    Stale,
+    /// A person cleared what was not stale.
+    Clear,
+}
+
+impl Hook {
+    /// Each of them.
+    pub const ALL: [Hook; 5] = [Hook::Wait, Hook::Grant, Hook::Release, Hook::Stale, Hook::Clear];
+
+    /// Its key in the topology.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Hook::Wait => "on_wait",
+            Hook::Grant => "on_grant",
+            Hook::Release => "on_release",
+            Hook::Stale => "on_stale",
+            Hook::Clear => "on_clear",
+        }
+    }
+
+    /// The event as the hook is told it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        &self.key()["on_".len()..]
+    }
+}
+
 /// What becomes of the locks when a `run` dies or its command fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Keep {

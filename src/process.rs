@@ -4,9 +4,13 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::deployment::{Id, Place, Process};
+
+/// What the environment of a hook has, and that of a wrapped command has not.
+pub const HOOK_VARIABLE: &str = "DEPLOYLOCK_EVENT";
 
 /// Whether a process exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +192,7 @@ pub fn any_carries(id: &Id, since: u64) -> Presence {
             continue;
         };
         match fs::read(format!("/proc/{pid}/environ")) {
-            Ok(all) if all.split(|b| *b == 0).any(|v| v == wanted.as_bytes()) => return Presence::Exists,
+            Ok(all) if is_command_of(&wanted, &all) => return Presence::Exists,
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
                 if Stat::read(pid).is_some_and(|s| s.start >= since) {
@@ -199,6 +203,13 @@ pub fn any_carries(id: &Id, since: u64) -> Presence {
         }
     }
     answer
+}
+
+/// Whether an environment has this variable, and is not that of a hook: a hook holds nothing.
+fn is_command_of(wanted: &str, environment: &[u8]) -> bool {
+    let variables = || environment.split(|b| *b == 0);
+    let hook = format!("{HOOK_VARIABLE}=");
+    variables().any(|v| v == wanted.as_bytes()) && !variables().any(|v| v.starts_with(hook.as_bytes()))
 }
 
 /// A process that has a file of this path open, as far as we may look.
@@ -217,16 +228,33 @@ pub fn with_open(path: &std::path::Path) -> Option<u32> {
     None
 }
 
+/// `user@host`: who does what this process does.
+#[must_use]
+pub fn who() -> String {
+    format!("{}@{}", user(), here().host)
+}
+
 /// Who this user is, for people: `$USER`, else the name in `/etc/passwd`, else the number.
 #[must_use]
 pub fn user() -> String {
     let named = ["USER", "LOGNAME"].into_iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
-    named.unwrap_or_else(|| {
-        let uid = rustix::process::getuid().as_raw().to_string();
-        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let mut lines = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>());
-        lines.find(|f| f.get(2) == Some(&uid.as_str())).map_or(uid.clone(), |f| f[0].to_owned())
-    })
+    named.or_else(|| in_passwd(0)).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+}
+
+/// This user's home folder: `$HOME`, else what `/etc/passwd` says (a service of the system may have no `$HOME`).
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    let named = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    named.or_else(|| in_passwd(5).map(PathBuf::from))
+}
+
+/// This user's field of `/etc/passwd`, where there is one and it says something.
+fn in_passwd(field: usize) -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let own = lines.find(|fields| fields.get(2) == Some(&uid.as_str()))?;
+    own.get(field).filter(|text| !text.is_empty()).map(|text| (*text).to_owned())
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -251,6 +279,14 @@ mod tests {
         let stat = |threads| Stat { state: b'Z', threads, start: 1, ignored: 0 };
         assert!(stat(1).is_dead());
         assert!(!stat(2).is_dead());
+    }
+
+    #[test]
+    fn a_hook_is_not_the_command_of_its_deployment() {
+        let wanted = "DEPLOYLOCK_ID=1-abcdef";
+        assert!(is_command_of(wanted, b"A=b\0DEPLOYLOCK_ID=1-abcdef\0"));
+        assert!(!is_command_of(wanted, b"DEPLOYLOCK_ID=1-abcdef\0DEPLOYLOCK_EVENT=grant\0"));
+        assert!(!is_command_of(wanted, b"DEPLOYLOCK_ID=1-abcdefg\0"));
     }
 
     #[test]

@@ -4,27 +4,30 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
-    ("topology", &["model"]),
+    ("freeze", &[]),
+    ("topology", &["model", "freeze"]),
     ("policy", &["model", "topology"]),
     ("engine", &["model", "deployment"]),
     ("process", &["deployment"]),
     ("fingerprint", &[]),
     ("liveness", &["model", "deployment", "process"]),
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
-    ("ops", &["model", "deployment", "clock", "engine", "process", "liveness", "store"]),
+    ("ops", &["model", "deployment", "clock", "freeze", "engine", "process", "liveness", "store"]),
     ("signals", &["ops"]),
+    ("hook", &["clock", "process", "ops"]),
     ("command", &["deployment", "clock", "ops", "signals", "store"]),
-    ("output", &["model", "deployment", "clock", "engine", "ops"]),
+    ("output", &["model", "deployment", "clock", "freeze", "engine", "ops"]),
     (
         "cli",
         &[
             "model",
             "deployment",
             "clock",
+            "freeze",
             "topology",
             "policy",
             "engine",
@@ -32,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "store",
             "ops",
             "signals",
+            "hook",
             "command",
             "fingerprint",
             "output",

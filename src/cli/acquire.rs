@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::freeze::{gate, overriding};
 use super::not_acquired::not_acquired;
 use super::opened::Opened;
 use super::progress::Line;
@@ -50,10 +51,12 @@ impl Exec for Acquire {
             }
             other => {
                 line.clear();
+                context.hooks.settle_before_dying(&other);
                 // What is paused is waited for by its id.
                 let target =
                     self.resume.as_ref().map_or_else(|| self.target.words(), |id| vec![id.to_string()]);
-                let commands = context.commands(target);
+                let mut commands = context.commands(target);
+                commands.overriding = self.overriding();
                 Ok(not_acquired(other, &commands, self.wait.code(), &signals))
             }
         }
@@ -67,6 +70,7 @@ impl Acquire {
             let mut draft =
                 resume::paused(&store, id, &self.record)?.ok_or_else(|| not_paused(context, id))?;
             draft.refuse_manual = self.wait.no_wait_for_manual;
+            draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
             // Blocked again, it stays paused, unless it was said to wait.
             let patience = self.wait.patience().unwrap_or(Patience::None);
             return Ok((store, draft, patience, context.retry()));
@@ -77,8 +81,18 @@ impl Acquire {
         draft.owner_process = self.owner()?;
         draft.supersede |= self.supersede;
         draft.refuse_manual = self.wait.refuse_manual(&plan);
+        draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
         let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, true));
         Ok((store, draft, patience, plan.retry_interval))
+    }
+
+    /// This command again, with an override.
+    fn overriding(&self) -> Vec<String> {
+        let target = match &self.resume {
+            Some(id) => vec![format!("--resume={id}")],
+            None => self.target.words(),
+        };
+        overriding("acquire", target, &self.record)
     }
 
     fn owner(&self) -> Result<Option<crate::deployment::Process>, Failure> {

@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::context::{Context, Known};
 use super::failure::{Failure, code};
+use super::hooks;
 use super::opened::Opened;
 use super::terminal::say;
 use super::{Answer, Exec};
+use crate::clock;
 use crate::deployment::Stored;
 use crate::ops::survey::survey;
 use crate::output::style::clean;
@@ -41,7 +43,10 @@ impl Exec for Check {
             Known::Topology(t) => {
                 let path = t.path.display();
                 found.fine.push(format!("{path}: the topology is right"));
-                let warnings = t.warnings();
+                let mut warnings = t.warnings();
+                warnings.extend(t.freeze_warnings(clock::now().wall));
+                warnings.extend(hooks::not_runnable(t));
+                warnings.sort_by_key(|w| w.line);
                 found.warnings.extend(warnings.iter().map(|w| format!("{path}:{}: {}", w.line, w.text)));
             }
             Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),

@@ -1,15 +1,18 @@
 //! What every command shares: the global options, the topology, the store.
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
 use super::failure::{Failure, code};
+use super::folders;
+use super::hooks::Hooks;
 use super::opened::Opened;
 use super::terminal::When;
 use crate::deployment::Id;
 use crate::output::message::Commands;
+use crate::store::Listener;
 use crate::store::files::{FilesStore, Place};
 use crate::topology::locate::{self, Found, SYSTEM_FILE, Search};
 use crate::topology::{Backend, FILE_NAME, RETRY_INTERVAL, Topology};
@@ -55,11 +58,20 @@ impl Known {
     }
 }
 
+/// Where the topology comes from.
+pub struct Source {
+    /// The global options, with what the variables say.
+    pub global: Global,
+    known: OnceLock<Known>,
+}
+
 /// One invocation of the program.
 pub struct Context {
     /// The global options.
     pub global: Global,
-    known: OnceCell<Known>,
+    /// The hooks of the topology.
+    pub hooks: Arc<Hooks>,
+    source: Arc<Source>,
 }
 
 /// What the option says, else the variable; an empty one says nothing.
@@ -68,12 +80,10 @@ fn given(option: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
     path.filter(|p| !p.as_os_str().is_empty())
 }
 
-impl Context {
-    /// With these options.
-    pub fn new(mut global: Global) -> Self {
-        global.config = given(global.config, "DEPLOYLOCK_CONFIG");
-        global.lock_dir = given(global.lock_dir, "DEPLOYLOCK_DIR");
-        Context { global, known: OnceCell::new() }
+impl Source {
+    /// The topology, if it has been read.
+    pub fn read_already(&self) -> Option<&Known> {
+        self.known.get()
     }
 
     /// The topology, read when it is first asked for.
@@ -88,12 +98,27 @@ impl Context {
     fn read(&self) -> Result<Known, Failure> {
         let explicit = self.global.config.clone();
         let cwd = std::env::current_dir().unwrap_or_default();
-        let user_config = folders().map(|f| f.config_dir().join(FILE_NAME));
+        let user_config = folders::of_user().map(|f| f.config.join(FILE_NAME));
         let search = Search { explicit, cwd, user_config, system: PathBuf::from(SYSTEM_FILE) };
         Ok(match locate::find(&search)? {
             Found::File { path, text } => Known::Topology(Box::new(Topology::parse(&path, &text)?)),
             Found::Nowhere { looked } => Known::Nowhere(looked),
         })
+    }
+}
+
+impl Context {
+    /// With these options.
+    pub fn new(mut global: Global) -> Self {
+        global.config = given(global.config, "DEPLOYLOCK_CONFIG");
+        global.lock_dir = given(global.lock_dir, "DEPLOYLOCK_DIR");
+        let source = Arc::new(Source { global: global.clone(), known: OnceLock::new() });
+        Context { global, hooks: Arc::new(Hooks::new(source.clone())), source }
+    }
+
+    /// The topology, read when it is first asked for.
+    pub fn known(&self) -> Result<&Known, Failure> {
+        self.source.known()
     }
 
     /// The store. Where the lock directory is given, no topology is needed for it.
@@ -102,9 +127,10 @@ impl Context {
             Some(_) => None,
             None => self.known()?.topology().filter(|t| t.store.backend.value == Backend::Etcd),
         };
+        let hooks = self.hooks.possible().then(|| self.hooks.clone() as Arc<dyn Listener>);
         match etcd {
-            Some(topology) => etcd_store(topology),
-            None => Ok(Opened::Files(self.files()?)),
+            Some(topology) => etcd_store(topology).map(|store| store.heard_by(hooks)),
+            None => Ok(Opened::Files(self.files()?).heard_by(hooks)),
         }
     }
 
@@ -116,7 +142,7 @@ impl Context {
     /// The lock directory.
     fn place(&self) -> Result<Place, Failure> {
         if let Some(directory) = &self.global.lock_dir {
-            let mode = self.known.get().and_then(Known::topology).and_then(|t| t.store.mode.value);
+            let mode = self.source.read_already().and_then(Known::topology).and_then(|t| t.store.mode.value);
             return Ok(Place { directory: directory.clone(), mode, steps: None });
         }
         let topology = self.known()?.topology();
@@ -124,12 +150,11 @@ impl Context {
         if let Some(directory) = topology.and_then(Topology::store_directory) {
             return Ok(Place { directory, mode, steps: None });
         }
-        let folders = folders().ok_or_else(|| {
+        let folders = folders::of_user().ok_or_else(|| {
             let why = "no lock directory: there is no home folder to put one in; name one with --lock-dir";
             Failure::text(code::FAILED, why)
         })?;
-        let directory = folders.state_dir().unwrap_or(folders.data_local_dir()).to_owned();
-        Ok(Place { directory, mode: mode.or(Some(PRIVATE)), steps: None })
+        Ok(Place { directory: folders.state, mode: mode.or(Some(PRIVATE)), steps: None })
     }
 
     /// How the program has to be called to mean the same store and topology.
@@ -140,7 +165,7 @@ impl Context {
                 program.extend([option.to_owned(), path.display().to_string()]);
             }
         }
-        Commands { program, target }
+        Commands { program, target, overriding: Vec::new() }
     }
 
     /// How late a change of another host may be noticed.
@@ -168,10 +193,6 @@ pub fn etcd_store(topology: &Topology) -> Result<Opened, Failure> {
     ))
 }
 
-fn folders() -> Option<directories::ProjectDirs> {
-    directories::ProjectDirs::from("", "", "deploylock")
-}
-
 /// The deployment inside whose command we run, as its variable says.
 pub fn inherited_id() -> Option<Id> {
     std::env::var("DEPLOYLOCK_ID").ok()?.parse().ok()
@@ -179,6 +200,5 @@ pub fn inherited_id() -> Option<Id> {
 
 /// `user@host`
 pub fn myself() -> String {
-    let user = crate::process::user();
-    format!("{user}@{}", crate::process::here().host)
+    crate::process::who()
 }

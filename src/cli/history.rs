@@ -1,6 +1,6 @@
 //! `history`: what happened.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -14,6 +14,7 @@ use super::terminal::{self, complain, say};
 use super::{Answer, Exec};
 use crate::clock;
 use crate::ops::events::What;
+use crate::ops::statistics;
 use crate::ops::versions;
 use crate::output::table;
 use crate::store::Store;
@@ -38,11 +39,15 @@ pub struct History {
     /// Only these events; repeatable
     #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(What::ALL.map(What::as_str)))]
     event: Vec<String>,
-    /// Only what happened at most this long ago
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    since: Option<Duration>,
+    /// Only what happened at most this long ago, or not before this time (RFC 3339)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// What it comes to for each environment: how many deployments, how many failed or were stale, how long they
+    /// waited and held
+    #[arg(long)]
+    stats: bool,
     /// The versions of applications (`run --resource`) instead: number, outcome, fingerprint, when and by whom
-    #[arg(long, conflicts_with_all = ["lock", "event"])]
+    #[arg(long, conflicts_with_all = ["lock", "event", "stats"])]
     versions: bool,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
@@ -59,6 +64,14 @@ impl Exec for History {
         // What is no JSON is a line that a crash cut: nothing that happened is lost with it but itself.
         let all = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let events: Vec<Value> = all.filter(|event| self.fits(event)).collect();
+        if self.stats && !(events.is_empty() && self.format == Format::Table) {
+            let figures = statistics::of(&events);
+            say(&match self.format {
+                Format::Json => crate::output::json::statistics(&figures),
+                Format::Table => table::statistics(&figures, terminal::look(&context.global)),
+            })?;
+            return Ok(code::DONE);
+        }
         match self.format {
             Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "events": events })))?,
             Format::Table if events.is_empty() && !context.global.quiet => {
@@ -79,7 +92,7 @@ impl History {
                 && is(&self.env, &v.environment)
                 && is(&self.app, &v.application)
                 && is(&self.owner, &v.owner)
-                && self.since.is_none_or(|limit| began_within(&v.began, limit))
+                && self.since.is_none_or(|limit| is_within(&v.began, limit))
         });
         match self.format {
             Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "versions": versions })))?,
@@ -111,13 +124,83 @@ impl History {
     }
 }
 
-fn is_recent(event: &Value, limit: Duration) -> bool {
-    event["time"].as_str().is_some_and(|time| began_within(time, limit))
+/// The earliest that is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// This moment.
+    Time(SystemTime),
 }
 
-fn began_within(time: &str, limit: Duration) -> bool {
+fn since(text: &str) -> Result<Since, String> {
+    if let Some(time) = moment(text.trim()) {
+        return Ok(Since::Time(time));
+    }
+    let wrong = |e: String| format!("{e}; or a time such as 2026-11-21T20:43:02Z");
+    duration(text).map(Since::Ago).map_err(wrong)
+}
+
+/// RFC 3339, with `Z` or the offset of a zone.
+fn moment(text: &str) -> Option<SystemTime> {
+    if let Ok(time) = humantime::parse_rfc3339(text) {
+        return Some(time);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let of = |digits: &str, below: u64| {
+        let two = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|n| two && *n < below)
+    };
+    let offset_by = Duration::from_secs(of(hours, 24)? * 3600 + of(minutes, 60)? * 60);
+    let time = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
+    match offset.as_bytes()[0] {
+        b'+' => time.checked_sub(offset_by),
+        b'-' => time.checked_add(offset_by),
+        _ => None,
+    }
+}
+
+fn is_recent(event: &Value, since: Since) -> bool {
+    event["time"].as_str().is_some_and(|time| is_within(time, since))
+}
+
+fn is_within(time: &str, since: Since) -> bool {
     let time = humantime::parse_rfc3339(time).ok();
     let now = clock::now().wall;
-    // What is said to happen later than now has certainly not happened long ago.
-    time.is_some_and(|time| now.duration_since(time).is_ok_and(|age| age <= limit) || time > now)
+    time.is_some_and(|time| match since {
+        // What is said to happen later than now has certainly not happened long ago.
+        Since::Ago(limit) => now.duration_since(time).map_or(true, |age| age <= limit),
+        // The history has whole seconds.
+        Since::Time(start) => time + Duration::from_secs(1) > start,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_with_a_zone() {
+        let zulu = moment("2026-11-21T20:43:02Z");
+        assert!(zulu.is_some());
+        for same in
+            ["2026-11-21T21:43:02+01:00", "2026-11-21T15:13:02-05:30", "2026-11-21T20:43:02.000+00:00"]
+        {
+            assert_eq!(moment(same), zulu, "{same}");
+        }
+        for wrong in
+            ["", "2h", "2026-11-21", "2026-11-21T20:43:02", "2026-11-21T20:43:02+24:00", "20:43:02Z+01:00"]
+        {
+            assert_eq!(moment(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn since_is_a_span_or_a_time() {
+        assert_eq!(since("2h"), Ok(Since::Ago(Duration::from_secs(7200))));
+        assert_eq!(since("90"), Ok(Since::Ago(Duration::from_secs(90))));
+        assert!(matches!(since("2026-11-21T20:43:02Z"), Ok(Since::Time(_))));
+        assert!(since("yesterday").unwrap_err().contains("2026-"));
+    }
 }

@@ -10,7 +10,10 @@ mod context;
 mod etcd;
 mod failure;
 mod filter;
+mod folders;
+mod freeze;
 mod history;
+mod hooks;
 mod init;
 mod list;
 mod migrate;
@@ -150,27 +153,41 @@ fn parse(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
 /// Runs the program with these arguments, the first being its name. The exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let answer = match quick::parse(&arguments) {
-        Some((global, run)) => run.exec(&Context::new(global)),
-        None => match parse(&arguments) {
-            Ok(matches) => dispatch(matches),
-            Err(e) => {
-                let _ = e.print();
-                return u8::try_from(e.exit_code()).unwrap_or(code::USAGE);
-            }
-        },
-    };
-    answer.unwrap_or_else(|failure| {
+    if let Some((global, run)) = quick::parse(&arguments) {
+        let context = Context::new(global);
+        return finish(run.exec(&context), Some(&context));
+    }
+    match parse(&arguments) {
+        Ok(matches) => dispatch(matches),
+        Err(e) => {
+            let _ = e.print();
+            u8::try_from(e.exit_code()).unwrap_or(code::USAGE)
+        }
+    }
+}
+
+fn dispatch(mut matches: ArgMatches) -> u8 {
+    let (name, mut own) = matches.remove_subcommand().expect("clap asks for a command");
+    match Global::from_arg_matches_mut(&mut matches) {
+        Ok(global) => {
+            let context = Context::new(global);
+            let entry = COMMANDS.iter().find(|entry| entry.name == name).expect("clap knows no others");
+            finish((entry.exec)(&mut own, &context), Some(&context))
+        }
+        Err(e) => finish(Err(Failure::new(code::USAGE, e)), None),
+    }
+}
+
+/// Says what went wrong, and stays until the hooks have ended. The exit code.
+fn finish(answer: Answer, context: Option<&Context>) -> u8 {
+    let code = answer.unwrap_or_else(|failure| {
         if !failure.is_closed_pipe() {
             terminal::complain(&failure.to_string());
         }
         failure.code
-    })
-}
-
-fn dispatch(mut matches: ArgMatches) -> Answer {
-    let (name, mut own) = matches.remove_subcommand().expect("clap asks for a command");
-    let global = Global::from_arg_matches_mut(&mut matches).map_err(|e| Failure::new(code::USAGE, e))?;
-    let entry = COMMANDS.iter().find(|entry| entry.name == name).expect("clap knows no others");
-    (entry.exec)(&mut own, &Context::new(global))
+    });
+    if let Some(context) = context {
+        context.hooks.settle();
+    }
+    code
 }

@@ -5,6 +5,7 @@ use super::failure::code;
 use super::terminal::complain;
 use crate::clock;
 use crate::ops::acquire::Outcome;
+use crate::output::freeze;
 use crate::output::message::{self, Commands};
 use crate::signals::Signals;
 
@@ -14,6 +15,10 @@ pub fn not_acquired(outcome: Outcome, commands: &Commands, conflict: u8, signals
     match outcome {
         Outcome::Conflict(found) => {
             complain(&message::conflict(&found, commands, clock::now().wall));
+            conflict
+        }
+        Outcome::Frozen(stop) => {
+            complain(&freeze::stopped(&stop, commands, clock::now().wall));
             conflict
         }
         Outcome::Refused(refusal) => {

@@ -1,9 +1,10 @@
 //! The store that is configured, whichever it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::files::FilesStore;
-use crate::store::{Decision, Result, Sleeper, Store};
+use crate::store::{Decision, Listener, Result, Sleeper, Store};
 
 #[cfg(feature = "etcd")]
 use crate::store::etcd::EtcdStore;
@@ -18,6 +19,18 @@ pub enum Opened {
 }
 
 impl Opened {
+    /// Tells `listener`, if there is one, what its decisions bring about.
+    pub fn heard_by(self, listener: Option<Arc<dyn Listener>>) -> Self {
+        let Some(listener) = listener else {
+            return self;
+        };
+        match self {
+            Opened::Files(store) => Opened::Files(store.heard_by(listener)),
+            #[cfg(feature = "etcd")]
+            Opened::Etcd(store) => Opened::Etcd(Box::new(store.heard_by(listener))),
+        }
+    }
+
     fn store(&self) -> &dyn Store {
         match self {
             Opened::Files(store) => store,

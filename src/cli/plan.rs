@@ -3,8 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::context::myself;
 use super::context::{Context, inherited_id};
 use super::failure::code;
+use super::freeze::gate_of;
 use super::list::Format;
 use super::target::{TargetArgs, requests};
 use super::terminal::say;
@@ -14,7 +16,7 @@ use crate::engine::{Assessment, Block, Cause};
 use crate::ops::InTheWay;
 use crate::ops::survey::{self, Shown};
 use crate::output::style::{clean, pad, width};
-use crate::output::{json, message};
+use crate::output::{freeze, json, message};
 use crate::policy::{self, PlannedLock};
 
 #[derive(Args)]
@@ -35,6 +37,7 @@ struct Planned<'a> {
     containers: &'a [String],
     locks: Vec<One<'a>>,
     blocked: bool,
+    freeze: Option<json::Freeze>,
     waiting_for: Vec<&'a str>,
     deployments: Vec<json::One<'a>>,
 }
@@ -54,11 +57,18 @@ impl Exec for Plan {
         let plan = self.target.plan(context)?;
         let store = context.store()?;
         let (found, shown) = survey::assess(&store, &requests(&plan), inherited_id().as_ref())?;
+        let gate = gate_of(context, &store, self.target.env.as_deref(), myself)?;
+        let now = clock::now().wall;
         let text = match self.format {
-            Format::Json => self.json(&plan, &found, &shown),
+            Format::Json => {
+                let freeze = gate.and_then(|gate| json::freeze(&gate, now));
+                self.json(&plan, &found, &shown, freeze)
+            }
             Format::Table => {
                 let path = context.known()?.topology().map(|t| t.path.display().to_string());
-                table(&plan, &found, &shown, path.as_deref())
+                let windows = gate.and_then(|gate| freeze::plan(&gate, now));
+                let windows = windows.map(|text| format!("{text}\n")).unwrap_or_default();
+                table(&plan, &found, &shown, path.as_deref()) + &windows
             }
         };
         say(&text)?;
@@ -67,7 +77,13 @@ impl Exec for Plan {
 }
 
 impl Plan {
-    fn json(&self, plan: &policy::Plan, found: &Assessment, shown: &[Shown]) -> String {
+    fn json(
+        &self,
+        plan: &policy::Plan,
+        found: &Assessment,
+        shown: &[Shown],
+        freeze: Option<json::Freeze>,
+    ) -> String {
         let one = |l: &'_ PlannedLock| block_of(l, found).map(ids).unwrap_or_default();
         json::to_text(&Planned {
             environment: self.target.env.as_deref(),
@@ -86,7 +102,8 @@ impl Plan {
                     waiting_for: one(l),
                 })
                 .collect(),
-            blocked: !found.blocks.is_empty(),
+            blocked: !found.blocks.is_empty() || freeze.as_ref().is_some_and(|freeze| freeze.open),
+            freeze,
             waiting_for: shown.iter().map(|s| s.stored.id().as_str()).collect(),
             deployments: shown.iter().map(json::one).collect(),
         })

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::context::Global;
 use super::terminal;
 use crate::clock;
+use crate::freeze::Stop;
 use crate::ops::{Progress, Queueing};
-use crate::output::{message, style};
+use crate::output::{freeze, message, style};
 
 /// How often the living line moves.
 const LIVING: Duration = Duration::from_secs(1);
@@ -46,14 +47,13 @@ impl Line {
     }
 }
 
-impl Progress for Line {
-    fn waiting(&mut self, queueing: &Queueing) {
+impl Line {
+    fn tell(&mut self, text: impl FnOnce(SystemTime) -> String) {
         if self.quiet {
             return;
         }
         let now = clock::now();
-        let wall: SystemTime = now.wall;
-        let text = format!("deploylock: {}", message::waiting(queueing, wall));
+        let text = format!("deploylock: {}", text(now.wall));
         if self.living {
             let width = terminal::columns(std::io::stderr()).unwrap_or(80);
             let text = style::fit(&text, width.saturating_sub(1));
@@ -67,6 +67,16 @@ impl Progress for Line {
             self.last = Some(now.boot);
             self.told = true;
         }
+    }
+}
+
+impl Progress for Line {
+    fn waiting(&mut self, queueing: &Queueing) {
+        self.tell(|now| message::waiting(queueing, now));
+    }
+
+    fn frozen(&mut self, stop: &Stop, waited: Duration) {
+        self.tell(|now| freeze::waiting(stop, waited, now));
     }
 
     fn every(&self) -> Option<Duration> {

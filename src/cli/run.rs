@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::freeze::{gate, overriding};
 use super::not_acquired::not_acquired;
 use super::progress::Line;
 use super::resume;
@@ -48,8 +49,17 @@ impl From<OnLost> for command::OnLost {
 /// The options that only a target of one's own has.
 const TARGET: [&str; 6] = ["env", "app", "containers", "locks", "exclusive", "resource"];
 /// The options that say how to acquire.
-const ACQUIRING: [&str; 8] =
-    ["reason", "owner", "url", "ttl", "no_wait", "wait", "wait_at_most", "conflict_exit_code"];
+const ACQUIRING: [&str; 9] = [
+    "override_freeze",
+    "reason",
+    "owner",
+    "url",
+    "ttl",
+    "no_wait",
+    "wait",
+    "wait_at_most",
+    "conflict_exit_code",
+];
 
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Run {
@@ -101,6 +111,7 @@ impl Run {
         draft.command = true;
         draft.supersede |= self.supersede;
         draft.refuse_manual = self.wait.refuse_manual(&plan);
+        draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
         let resources = self.resources()?;
         if let Some(resources) = &resources {
             let asked =
@@ -128,6 +139,7 @@ impl Run {
         if let Some(mut draft) = resume::paused(&store, id, &self.record)? {
             draft.command = true;
             draft.refuse_manual = self.wait.no_wait_for_manual;
+            draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
             let patience = self.wait.patience().unwrap_or(Patience::None);
             let words = vec![id.to_string()];
             let attempt = Attempt { draft, patience, retry, words, resources: None };
@@ -136,6 +148,19 @@ impl Run {
         let (d, lease) = resume::kept(context, &store, id)?;
         let version = versions::given(&store, &d)?;
         self.under_locks(context, &store, version, retry, signals).run(&d, lease, None)
+    }
+
+    /// This command again, with an override.
+    fn overriding(&self) -> Vec<String> {
+        let target = match &self.resume {
+            Some(id) => vec![format!("--resume={id}")],
+            None => self.target.words(),
+        };
+        let mut words = overriding("run", target, &self.record);
+        words.extend(self.resource.iter().map(|file| format!("--resource={}", file.display())));
+        words.push("--".to_owned());
+        words.extend(self.command.iter().map(|word| word.to_string_lossy().into_owned()));
+        words
     }
 
     fn attempt(
@@ -150,9 +175,15 @@ impl Run {
         let outcome = acquire(store, &draft, patience, retry, &mut line, signals)?;
         let Outcome::Granted(grant) = outcome else {
             line.clear();
-            return Ok(not_acquired(outcome, &context.commands(words), self.wait.code(), signals));
+            context.hooks.settle_before_dying(&outcome);
+            let mut commands = context.commands(words);
+            commands.overriding = self.overriding();
+            return Ok(not_acquired(outcome, &commands, self.wait.code(), signals));
         };
         line.granted(grant.waited);
+        if let Some(signal) = context.hooks.settle_briefly(signals) {
+            return interrupted(context, store, &grant, signal, signals);
+        }
         let Grant { deployment, lease, leftovers, waited } = *grant;
         let version = match self.version(store, &deployment, resources, waited) {
             Ok(None) => None,
@@ -218,6 +249,20 @@ struct Attempt {
     /// The target again, for the messages.
     words: Vec<String>,
     resources: Option<Resources>,
+}
+
+/// Granted, and told to stop before anything was begun.
+fn interrupted(
+    context: &Context,
+    store: &dyn Store,
+    grant: &Grant,
+    signal: i32,
+    signals: &Signals,
+) -> Answer {
+    release::give_back(store, &grant.deployment, "aborted")?;
+    let outcome = Outcome::Interrupted(signal);
+    context.hooks.settle_before_dying(&outcome);
+    Ok(not_acquired(outcome, &context.commands(Vec::new()), code::NOT_ACQUIRED, signals))
 }
 
 fn nothing_to_do(context: &Context, same: &Version) -> u8 {

@@ -160,6 +160,14 @@ pub struct RecordArgs {
     /// How long to hold without being renewed
     #[arg(long, value_name = "DURATION", value_parser = some_duration)]
     pub ttl: Option<Duration>,
+    /// Pass an open freeze window of the environment; why, for the history
+    #[arg(long, value_name = "REASON", value_parser = some_text)]
+    pub override_freeze: Option<String>,
+}
+
+/// Text that says something.
+fn some_text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("must say why".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// What a conflict does.

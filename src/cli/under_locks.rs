@@ -9,9 +9,10 @@ use super::failure::{Failure, code};
 use super::terminal::complain;
 use crate::command::{self, Ended, OnLost, Running, Supervisor, Witness};
 use crate::deployment::{Deployment, Id};
+use crate::hook;
 use crate::model::Keep;
 use crate::ops::{release, versions};
-use crate::process;
+use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
 use crate::store::{Lease, Store, StoreError};
 
@@ -59,7 +60,7 @@ impl UnderLocks<'_> {
         let ended = self.watch(d, running, Some(lease.as_ref()))?;
         let code = self.finish(d, ended)?;
         drop(lease);
-        pass_on_interrupt(ended, code);
+        pass_on_interrupt(self.context, ended, code);
         Ok(code)
     }
 
@@ -68,13 +69,15 @@ impl UnderLocks<'_> {
         let running = self.start(d, None)?;
         let ended = self.watch(d, running, None)?;
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
-        pass_on_interrupt(ended, code);
+        pass_on_interrupt(self.context, ended, code);
         Ok(code)
     }
 
     fn start(&self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {
+        // No hook may inherit what keeps the locks.
+        let _alone = hook::alone();
         let held = lease.map(Lease::hand_down).transpose()?.flatten();
-        Ok(command::start(self.command, &variables(d, self.version), held)?)
+        Ok(command::start(self.command, &variables(&d.id, Some(d), self.version), held)?)
     }
 
     /// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,
@@ -113,7 +116,8 @@ impl UnderLocks<'_> {
         if ended.code != 0 && d.on_failure == Keep::Hold {
             return self.keep(d, ended);
         }
-        match release::give_back(self.store, d, outcome) {
+        let failed = (ended.code != 0).then_some(i32::from(ended.code));
+        match release::give_back(self.store, &Deployment { failed, ..d.clone() }, outcome) {
             Ok(true) => Ok(ended.code),
             Ok(false) | Err(StoreError::Removed(_)) => {
                 complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
@@ -157,24 +161,30 @@ impl UnderLocks<'_> {
 }
 
 /// A shell that runs a script stops it only if what it ran died of the terminal's SIGINT.
-fn pass_on_interrupt(ended: Ended, code: u8) {
+fn pass_on_interrupt(context: &Context, ended: Ended, code: u8) {
     if ended.interrupted && code != code::LOST {
+        context.hooks.settle();
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT);
     }
 }
 
 /// What the command is told (INTERFACE.md, "Environment of the wrapped command"). What an outer run said and this
 /// one does not is taken away.
-fn variables(d: &Deployment, version: Option<u64>) -> Vec<(&'static str, Option<String>)> {
-    let locks: Vec<String> = d.locks.iter().map(|r| r.lock.to_string()).collect();
+pub fn variables(
+    id: &Id,
+    d: Option<&Deployment>,
+    version: Option<u64>,
+) -> Vec<(&'static str, Option<String>)> {
+    let locks = |d: &Deployment| d.locks.iter().map(|r| r.lock.to_string()).collect::<Vec<_>>().join(" ");
     vec![
-        ("DEPLOYLOCK_ID", Some(d.id.to_string())),
-        ("DEPLOYLOCK_TOKEN", d.token.map(|t| t.to_string())),
-        ("DEPLOYLOCK_LOCKS", Some(locks.join(" "))),
-        ("DEPLOYLOCK_ENV", d.environment.clone()),
-        ("DEPLOYLOCK_APP", d.application.clone()),
-        ("DEPLOYLOCK_APP_VERSION", d.version.clone()),
+        ("DEPLOYLOCK_ID", Some(id.to_string())),
+        ("DEPLOYLOCK_TOKEN", d.and_then(|d| d.token).map(|t| t.to_string())),
+        ("DEPLOYLOCK_LOCKS", d.map(locks)),
+        ("DEPLOYLOCK_ENV", d.and_then(|d| d.environment.clone())),
+        ("DEPLOYLOCK_APP", d.and_then(|d| d.application.clone())),
+        ("DEPLOYLOCK_APP_VERSION", d.and_then(|d| d.version.clone())),
         ("DEPLOYLOCK_VERSION", version.map(|number| number.to_string())),
+        (HOOK_VARIABLE, None),
     ]
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::context::{Context, inherited_id};
+use super::context::{Context, inherited_id, myself};
 use super::failure::{Failure, code};
+use super::freeze::gate_of;
 use super::progress::Line;
 use super::target::{TargetArgs, WaitArgs, requests};
 use super::terminal::complain;
@@ -15,7 +16,7 @@ use crate::deployment::Id;
 use crate::ops::Never;
 use crate::ops::acquire::Patience;
 use crate::ops::wait::{For, Waited, wait};
-use crate::output::message;
+use crate::output::{freeze, message};
 
 #[derive(Args)]
 pub struct Wait {
@@ -34,17 +35,18 @@ impl Exec for Wait {
             let why = "what to wait for? Name a deployment by its id, or a target with --env or --lock";
             return Err(Failure::text(code::USAGE, why));
         }
-        let (locks, retry, refuse_manual) = match &self.id {
-            Some(_) => (Vec::new(), context.retry(), false),
+        let store = context.store()?;
+        let (locks, refuse_manual, gate, retry) = match &self.id {
+            Some(_) => (Vec::new(), false, None, context.retry()),
             None => {
                 let plan = self.target.plan(context)?;
-                (requests(&plan), plan.retry_interval, self.wait.refuse_manual(&plan))
+                let gate = gate_of(context, &store, self.target.env.as_deref(), myself)?;
+                (requests(&plan), self.wait.refuse_manual(&plan), gate, plan.retry_interval)
             }
         };
-        let store = context.store()?;
         let what = match &self.id {
             Some(id) => For::Deployment(id),
-            None => For::Locks { locks: &locks, refuse_manual },
+            None => For::Locks { locks: &locks, refuse_manual, gate: gate.as_ref() },
         };
         let bound = match self.wait.patience() {
             Some(Patience::None) => Some(Duration::ZERO),
@@ -60,6 +62,11 @@ impl Exec for Wait {
                 let id = self.id.map(|id| id.to_string()).unwrap_or_default();
                 complain(&format!("there is no deployment {id}"));
                 Ok(code::NOT_THERE)
+            }
+            Waited::Frozen(stop) => {
+                let commands = context.commands(self.target.words());
+                complain(&freeze::stopped(&stop, &commands, clock::now().wall));
+                Ok(self.wait.code())
             }
             Waited::Conflict(conflict) => {
                 let target = self.id.map_or_else(|| self.target.words(), |id| vec![id.to_string()]);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::events::{self, Aside, What};
 use super::waiter::{Waiter, Waiting, arm};
 use super::{InTheWay, Interrupt, Progress, Queueing, Result};
-use super::{hand_off, manual, supersede};
+use super::{freeze, hand_off, manual, supersede};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
+use crate::freeze::{Gate, Stop};
 use crate::model::{Keep, Kind, LockRequest, Operation};
 use crate::process;
 use crate::store::{self, Lease, Sleeper, Store, Txn};
@@ -51,6 +52,8 @@ pub struct Draft {
     pub supersede: bool,
     /// What a person holds is not waited for.
     pub refuse_manual: bool,
+    /// The freeze windows of the environment, where it has any.
+    pub gate: Option<Gate>,
 }
 
 /// What a conflict does (INTERFACE.md, "What a conflict does").
@@ -115,11 +118,13 @@ pub enum Outcome {
     Superseded(Id, Option<String>),
     /// A signal ended the wait.
     Interrupted(i32),
+    /// A freeze window is open.
+    Frozen(Box<Stop>),
     /// `--resume`: there is no paused deployment of this id.
     NotPaused(Id),
 }
 
-/// Takes the locks of `draft`.
+/// Takes the locks of `draft`. Who waits when a freeze begins leaves the queue, and asks anew when it is over.
 ///
 /// # Errors
 /// When the store fails; then nothing is held and nothing waits.
@@ -131,11 +136,32 @@ pub fn acquire(
     progress: &mut dyn Progress,
     interrupt: &mut dyn Interrupt,
 ) -> Result<Outcome> {
+    freeze::between_windows(store, draft, patience, retry, progress, interrupt)
+}
+
+/// How one attempt ended.
+pub(super) enum Attempt {
+    /// With this outcome.
+    Over(Outcome),
+    /// A freeze window is open; nothing is held and nothing waits.
+    Frozen,
+}
+
+/// One attempt, which a freeze ends.
+pub(super) fn attempt(
+    store: &dyn Store,
+    draft: &Draft,
+    patience: Patience,
+    retry: Duration,
+    progress: &mut dyn Progress,
+    interrupt: &mut dyn Interrupt,
+) -> Result<Attempt> {
     let mut sleeper: Option<Box<dyn Sleeper + '_>> = None;
     let first =
         store::decide(store, |txn| first_try(store, txn, draft, patience, retry, progress, &mut sleeper))?;
     match (first, sleeper) {
-        (First::Done(outcome), _) => Ok(outcome),
+        (First::Done(outcome), _) => Ok(Attempt::Over(outcome)),
+        (First::Frozen, _) => Ok(Attempt::Frozen),
         (First::Waiting(waiting), Some(sleeper)) => {
             Waiter { store, draft, waiting, sleeper, progress, interrupt }.wait()
         }
@@ -145,6 +171,7 @@ pub fn acquire(
 
 enum First {
     Done(Outcome),
+    Frozen,
     Waiting(Box<Waiting>),
 }
 
@@ -167,6 +194,9 @@ fn first_try<'s>(
         Some(parent) => ancestors_of(txn, parent)?,
         None => Vec::new(),
     };
+    if freeze::stops(draft, txn.now()) {
+        return Ok(First::Frozen);
+    }
     let who = Who { id: None, ancestors: &ancestors, thorough: false };
     let mut found = hand_off::assess(txn, who, &draft.locks)?;
     let mut id = draft.resume.clone();
@@ -184,7 +214,9 @@ fn first_try<'s>(
         let mut deployment = build(txn, draft, id, ancestors)?;
         granted_now(&mut deployment, txn);
         let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
-        events::log(txn, What::Acquired, &deployment, Aside::default());
+        let passed = freeze::passed(draft, txn.now());
+        let aside = Aside { overridden: passed.as_deref(), ..Aside::default() };
+        events::log(txn, What::Acquired, &deployment, aside);
         return Ok(First::Done(Outcome::Granted(Box::new(Grant {
             deployment,
             lease,
@@ -211,11 +243,13 @@ fn first_try<'s>(
     events::log(txn, What::Waited, &deployment, Aside::default());
     let began = txn.now().boot;
     let until = bound.map(|d| began.saturating_add(d));
+    let opening = freeze::opening(draft, txn.now());
     let mut waiting = Waiting {
         lease,
         deployment,
         began,
         until,
+        opening,
         queueing: Queueing { id: None, blocks: found.blocks, first: None, place: 0, waited: Duration::ZERO },
     };
     // Whether it could ever end was asked above, under the same guard.

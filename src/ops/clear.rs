@@ -67,12 +67,11 @@ pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> R
             });
         }
         txn.remove(id)?;
-        let took = stored.deployment().and_then(|d| txn.now().wall.duration_since(d.since).ok());
-        let why = match &verdict {
-            Verdict::Dead(proof) => proof,
-            _ => why,
+        let stale = match &verdict {
+            Verdict::Dead(proof) => Some(proof.as_str()),
+            _ => None,
         };
-        let aside = Aside { why: Some(why), by: Some(by), took, ..Aside::default() };
+        let aside = Aside { why: stale.or(Some(why)), stale, by: Some(by), ..Aside::default() };
         events::log_stored(txn, What::Cleared, &stored, aside);
         hand_off::ended(txn, &stored)?;
         Ok(Cleared::Done(stored, verdict))
@@ -115,7 +114,7 @@ pub fn cancel(store: &dyn Store, id: &Id, kill_after: Option<Duration>, by: &str
             return Ok(Cancelled::NotThere);
         };
         let verdict = txn.verdict(&stored)?;
-        let aside = Aside { by: Some(by), outcome: Some("aborted"), ..Aside::default() };
+        let aside = Aside { by: Some(by), ..Aside::default() };
         // What cannot be seen from here may live on another host: its wrapper will see that it was asked.
         if let (Stored::Readable(State::Attached, d), Verdict::Alive(_) | Verdict::Unknown(_)) =
             (&stored, &verdict)
@@ -123,11 +122,12 @@ pub fn cancel(store: &dyn Store, id: &Id, kill_after: Option<Duration>, by: &str
             let kill_after = kill_after.or(d.kill_after);
             let asked = Deployment { cancelled: true, kill_after, ..(**d).clone() };
             txn.amend(&asked)?;
-            events::log(txn, What::Cancelled, &asked, aside);
+            let why = Some("its command was asked to end");
+            events::log(txn, What::Cancelled, &asked, Aside { why, ..aside });
             return Ok(Cancelled::Asked(Box::new(asked), verdict));
         }
         txn.remove(id)?;
-        events::log_stored(txn, What::Cancelled, &stored, aside);
+        events::log_stored(txn, What::Cancelled, &stored, Aside { outcome: Some("aborted"), ..aside });
         hand_off::ended(txn, &stored)?;
         Ok(Cancelled::Ended(stored))
     })

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::deployment::{Deployment, Id, Stored};
+use crate::deployment::{Deployment, Happening, Id, State, Stored};
+use crate::model::Hook;
 use crate::store::{Result, Store, Txn};
 
 /// What happened.
@@ -84,10 +85,17 @@ struct Line<'a> {
     reason: Option<&'a str>,
     token: Option<u64>,
     outcome: Option<&'a str>,
+    exit_status: Option<i32>,
     why: Option<&'a str>,
+    /// Why it was found dead, where it was.
+    stale: Option<&'a str>,
     by: Option<&'a str>,
-    /// How long it waited or held, in milliseconds.
-    milliseconds: Option<u64>,
+    #[serde(rename = "override")]
+    overridden: Option<&'a str>,
+    /// How long it waited, in milliseconds, where its wait is over with this.
+    waited_ms: Option<u64>,
+    /// How long it held, in milliseconds, where that is over with this.
+    held_ms: Option<u64>,
 }
 
 /// What is said besides what the deployment itself says.
@@ -97,9 +105,13 @@ pub struct Aside<'a> {
     pub outcome: Option<&'a str>,
     /// Why it was done to it.
     pub why: Option<&'a str>,
+    /// Why it was found dead, where it was.
+    pub stale: Option<&'a str>,
     /// Who did it.
     pub by: Option<&'a str>,
-    /// How long it waited or held.
+    /// The freeze it passed by an override, and why.
+    pub overridden: Option<&'a str>,
+    /// How long it waited or held, where that is not the time in its present state.
     pub took: Option<Duration>,
 }
 
@@ -127,19 +139,79 @@ pub fn rfc3339(time: SystemTime) -> String {
 
 /// Adds a line. A history that cannot be written stops no deployment.
 pub fn log(txn: &mut dyn Txn, what: What, d: &Deployment, aside: Aside<'_>) {
-    write(txn, what, d.id.as_str(), Some(d), aside);
+    let event = Event { what, state: state_after(what), id: d.id.as_str(), d: Some(d), aside };
+    write(txn, &event);
+    tell(txn, &event, || Stored::Readable(event.state, Box::new(d.clone())));
 }
 
-/// [`log`] for one whose record may be unreadable.
+/// [`log`] for one whose record may be unreadable, or whose state `what` does not tell.
 pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'_>) {
-    write(txn, what, stored.id().as_str(), stored.deployment(), aside);
+    let (id, d) = (stored.id().as_str(), stored.deployment());
+    let event = Event { what, state: stored.state(), id, d, aside };
+    write(txn, &event);
+    tell(txn, &event, || stored.clone());
 }
 
-fn write(txn: &mut dyn Txn, what: What, id: &str, d: Option<&Deployment>, aside: Aside<'_>) {
+/// Something that has just happened.
+struct Event<'a> {
+    what: What,
+    state: State,
+    id: &'a str,
+    d: Option<&'a Deployment>,
+    aside: Aside<'a>,
+}
+
+/// The state that an event speaks of by itself; what ends is taken to have held.
+fn state_after(what: What) -> State {
+    match what {
+        What::Waited | What::Superseded => State::Waiting,
+        What::Paused => State::Paused,
+        _ => State::Attached,
+    }
+}
+
+impl Event<'_> {
+    /// How long it waited and how long it held, each where it is over with this.
+    fn times(&self, now: SystemTime) -> (Option<Duration>, Option<Duration>) {
+        let took = self.aside.took;
+        let in_state = || took.or_else(|| now.duration_since(self.d?.since).ok());
+        match (self.what, self.state) {
+            (What::Waited | What::Renewed, _) => (None, None),
+            (What::Acquired, _) => (Some(took.unwrap_or_default()), None),
+            (What::Paused, _) => (took, None),
+            (What::Resumed, _) => (None, took),
+            // It has only been asked to end.
+            (What::Cancelled, _) if self.aside.outcome.is_none() => (None, None),
+            (_, State::Waiting) => (in_state(), None),
+            (_, State::Paused) => (None, None),
+            (_, State::Attached | State::Detached) => (None, in_state()),
+        }
+    }
+
+    /// Which hook is told of it.
+    fn hook(&self) -> Option<Hook> {
+        match self.what {
+            What::Waited => Some(Hook::Wait),
+            What::Acquired => Some(Hook::Grant),
+            What::Released | What::Superseded => Some(Hook::Release),
+            // One that was only asked to end gives its locks back when it has ended.
+            What::Cancelled => self.aside.outcome.map(|_| Hook::Release),
+            What::Reclaimed => Some(Hook::Stale),
+            What::Cleared if self.aside.stale.is_some() => Some(Hook::Stale),
+            What::Cleared => Some(Hook::Clear),
+            What::Paused | What::Renewed | What::Failed | What::Resumed => None,
+        }
+    }
+}
+
+fn write(txn: &mut dyn Txn, event: &Event<'_>) {
+    let (d, aside, now) = (event.d, event.aside, txn.now().wall);
+    let (waited, held) = event.times(now);
+    let milliseconds = |t: Duration| t.as_millis() as u64;
     let line = Line {
-        time: rfc3339(txn.now().wall),
-        event: what.as_str(),
-        id,
+        time: rfc3339(now),
+        event: event.what.as_str(),
+        id: event.id,
         environment: d.and_then(|d| d.environment.as_deref()),
         application: d.and_then(|d| d.application.as_deref()),
         version: d.and_then(|d| d.version.as_deref()),
@@ -149,11 +221,31 @@ fn write(txn: &mut dyn Txn, what: What, id: &str, d: Option<&Deployment>, aside:
         reason: d.and_then(|d| d.reason.as_deref()),
         token: d.and_then(|d| d.token),
         outcome: aside.outcome,
+        exit_status: d.and_then(|d| d.failed),
         why: aside.why,
+        stale: aside.stale,
         by: aside.by,
-        milliseconds: aside.took.map(|t| t.as_millis() as u64),
+        overridden: aside.overridden,
+        waited_ms: waited.map(milliseconds),
+        held_ms: held.map(milliseconds),
     };
     if let Ok(text) = serde_json::to_string(&line) {
         let _ = txn.log(&text);
     }
+}
+
+/// Keeps it for the hooks, where there are any. A place in the queue costs a look at it, so only then.
+fn tell(txn: &mut dyn Txn, event: &Event<'_>, stored: impl FnOnce() -> Stored) {
+    let Some(hook) = event.hook().filter(|_| txn.is_heard()) else {
+        return;
+    };
+    let stored = stored();
+    let place = (hook == Hook::Wait).then(|| super::survey::place(txn, &stored).ok()).flatten();
+    let (position, waiting_for) = place.unwrap_or_default();
+    let time = txn.now().wall;
+    let (waited, held) = event.times(time);
+    let text = |t: Option<&str>| t.map(str::to_owned);
+    let Aside { outcome, why, stale, by, .. } = event.aside;
+    let (outcome, why, stale, by) = (text(outcome), text(why), text(stale), text(by));
+    txn.tell(Happening { hook, time, stored, position, waiting_for, stale, outcome, why, by, waited, held });
 }

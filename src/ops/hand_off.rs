@@ -6,6 +6,7 @@ use super::events::{self, Aside, What};
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::{self, Assessment, Who};
 use crate::model::{LockName, LockRequest};
+use crate::process;
 use crate::store::Txn;
 
 /// Grants every waiter on `locks` that may hold, reclaiming the dead in their way.
@@ -96,7 +97,9 @@ fn reclaim(txn: &mut dyn Txn, id: &Id) -> Result<Vec<LockName>> {
         _ => String::new(),
     };
     txn.remove(id)?;
-    events::log_stored(txn, What::Reclaimed, &stored, Aside { why: Some(&why), ..Aside::default() });
+    let by = process::who();
+    let aside = Aside { why: Some(&why), stale: Some(&why), by: Some(&by), ..Aside::default() };
+    events::log_stored(txn, What::Reclaimed, &stored, aside);
     Ok(locks_of(&stored))
 }
 

@@ -3,10 +3,12 @@
 pub mod acquire;
 pub mod clear;
 pub mod events;
+mod freeze;
 pub mod hand_off;
 mod manual;
 pub mod migrate;
 pub mod release;
+pub mod statistics;
 mod supersede;
 pub mod survey;
 pub mod takeover;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use crate::deployment::{Deployment, Id};
 use crate::engine::Block;
+use crate::freeze::Stop;
 use crate::store::StoreError;
 
 /// A result of an operation: what did not work. That a lock is held by another is an outcome, not an error.
@@ -75,6 +78,9 @@ pub struct Queueing {
 pub trait Progress {
     /// The place in the queue, or who is in the way, has changed; or [`Progress::every`] has passed.
     fn waiting(&mut self, queueing: &Queueing);
+    /// A freeze is to be over first; so is told who has waited this long, and again when [`Progress::every`] has
+    /// passed.
+    fn frozen(&mut self, stop: &Stop, waited: Duration);
     /// How often to tell when nothing changes; `None`: never.
     fn every(&self) -> Option<Duration>;
     /// Whether it wants to know at all: the place costs a look at the whole queue.
@@ -86,6 +92,8 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn waiting(&mut self, _queueing: &Queueing) {}
+
+    fn frozen(&mut self, _stop: &Stop, _waited: Duration) {}
 
     fn every(&self) -> Option<Duration> {
         None

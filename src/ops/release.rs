@@ -47,9 +47,8 @@ pub fn release(store: &dyn Store, id: &Id, outcome: &str, by: &str) -> Result<Re
         if txn.remove(id)?.is_none() {
             return Ok(Released::NotThere);
         }
-        let took = txn.now().wall.duration_since(d.since).ok();
-        let aside = Aside { outcome: Some(outcome), took, by: Some(by), ..Aside::default() };
-        events::log(txn, What::Released, &d, aside);
+        let aside = Aside { outcome: Some(outcome), by: Some(by), ..Aside::default() };
+        events::log_stored(txn, What::Released, &stored, aside);
         hand_off::ended(txn, &stored)?;
         Ok(if state.holds() { Released::Done(d) } else { Released::Withdrawn(d) })
     })
@@ -64,8 +63,7 @@ pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<boo
         let removed = txn.remove(&d.id)?;
         match &removed {
             Some(stored) => {
-                let took = txn.now().wall.duration_since(d.since).ok();
-                let aside = Aside { outcome: Some(outcome), took, ..Aside::default() };
+                let aside = Aside { outcome: Some(outcome), ..Aside::default() };
                 hand_off::ended(txn, stored)?;
                 events::log(txn, What::Released, d, aside);
             }

@@ -15,7 +15,8 @@ pub(super) fn replace(txn: &mut dyn Txn, draft: &Draft, by: &Id) -> Result<bool>
     for stored in txn.all()? {
         let Stored::Readable(State::Waiting, d) = &stored else { continue };
         if covers(draft, d) && txn.remove(&d.id)?.is_some() {
-            events::log(txn, What::Superseded, d, Aside { by: Some(by.as_str()), ..Aside::default() });
+            let aside = Aside { by: Some(by.as_str()), outcome: Some("superseded"), ..Aside::default() };
+            events::log(txn, What::Superseded, d, aside);
             freed.extend(hand_off::names(d));
         }
     }

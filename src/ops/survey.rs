@@ -91,8 +91,18 @@ fn queued_at(txn: &mut dyn Txn, stored: &Stored) -> Result<Vec<LockName>> {
 
 fn show(txn: &mut dyn Txn, stored: Stored) -> Result<Shown> {
     let verdict = txn.verdict(&stored)?;
+    let (position, waiting_for) = place(txn, &stored)?;
+    let queued_at = queued_at(txn, &stored)?;
+    Ok(Shown { stored, verdict, position, waiting_for, queued_at })
+}
+
+/// A waiter's place, 1 being next, and who is in its way, or in that of a paused one.
+///
+/// # Errors
+/// When the queues cannot be looked at.
+pub fn place(txn: &mut dyn Txn, stored: &Stored) -> Result<(Option<usize>, Vec<Id>)> {
     let (mut position, mut waiting_for) = (None, Vec::new());
-    if let Stored::Readable(state @ (State::Waiting | State::Paused), d) = &stored {
+    if let Stored::Readable(state @ (State::Waiting | State::Paused), d) = stored {
         let id = (*state == State::Waiting).then_some(&d.id);
         let blocks = blocks(txn, d, id)?;
         if *state == State::Waiting {
@@ -104,8 +114,7 @@ fn show(txn: &mut dyn Txn, stored: Stored) -> Result<Shown> {
             }
         }
     }
-    let queued_at = queued_at(txn, &stored)?;
-    Ok(Shown { stored, verdict, position, waiting_for, queued_at })
+    Ok((position, waiting_for))
 }
 
 fn blocks(txn: &mut dyn Txn, d: &Deployment, id: Option<&Id>) -> Result<Vec<Block>> {

@@ -56,7 +56,9 @@ pub fn take_over(store: &dyn Store, id: &Id, by: &str) -> Result<TakenOver> {
             ..(**kept).clone()
         };
         let lease = txn.take_over(&d)?;
-        events::log(txn, What::Resumed, &d, Aside { by: Some(by), ..Aside::default() });
+        // Kept as it was, it has held until now.
+        let took = now.wall.duration_since(kept.since).ok();
+        events::log(txn, What::Resumed, &d, Aside { by: Some(by), took, ..Aside::default() });
         Ok(TakenOver::Done(Box::new(d), lease))
     })
 }

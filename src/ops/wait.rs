@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::acquire::{Conflict, ancestors_of, in_the_way, waiters_ahead};
-use super::{Interrupt, Progress, Queueing, Result, manual};
+use super::acquire::{Conflict, Patience, ancestors_of, in_the_way, waiters_ahead};
+use super::{Interrupt, Progress, Queueing, Result, freeze, manual};
 use crate::clock;
 use crate::deployment::{Id, Stored};
 use crate::engine::{self, Who};
+use crate::freeze::{Gate, Stop};
 use crate::model::LockRequest;
 use crate::store::{self, Sleeper, Store, Txn, Wake};
 
@@ -15,12 +16,14 @@ use crate::store::{self, Sleeper, Store, Txn, Wake};
 pub enum For<'a> {
     /// That this deployment holds its locks or is gone.
     Deployment(&'a Id),
-    /// That these locks could be had.
+    /// That these locks could be had, and that no freeze window is open.
     Locks {
         /// Which.
         locks: &'a [LockRequest],
         /// Where a person holds one, the wait is over.
         refuse_manual: bool,
+        /// The freeze windows of the environment.
+        gate: Option<&'a Gate>,
     },
 }
 
@@ -36,6 +39,8 @@ pub enum Waited {
     NotThere,
     /// The time ran out.
     Conflict(Conflict),
+    /// A freeze that does not end in time.
+    Frozen(Box<Stop>),
     /// A signal.
     Interrupted(i32),
 }
@@ -63,7 +68,24 @@ pub fn wait(
     let mut sleeper = store.sleeper(retry)?;
     let mut told: Option<Duration> = None;
     let mut seen: Option<Box<Queueing>> = None;
+    let gate = match what {
+        For::Locks { gate, .. } => gate,
+        For::Deployment(_) => None,
+    };
+    let patience = bound.map_or(Patience::Forever, Patience::AtMost);
     loop {
+        let now = clock::now();
+        if let Some(stop) = gate.and_then(|gate| gate.stop(now.wall)) {
+            if !freeze::outlasts(patience, began, &stop, now) {
+                return Ok(Waited::Frozen(Box::new(stop)));
+            }
+            if let Some(signal) = freeze::sit_out(store, &stop, retry, began, progress, interrupt)? {
+                return Ok(Waited::Interrupted(signal));
+            }
+            continue;
+        }
+        let opening = gate.and_then(|gate| gate.next(now.wall));
+        let opening = opening.map(|seen| freeze::by_boot(seen.from.timestamp().into(), now));
         let known = seen.is_some();
         let look = store::look(store, |txn| look(txn, what, parent, sleeper.as_mut(), known))?;
         let queueing = match look {
@@ -84,13 +106,13 @@ pub fn wait(
         loop {
             let next = progress.every().zip(told).map(|(every, at)| at + every);
             let interrupts: Vec<_> = interrupt.fd().into_iter().collect();
-            let wake = sleeper.sleep([until, next].into_iter().flatten().min(), &interrupts)?;
+            let wake = sleeper.sleep([until, opening, next].into_iter().flatten().min(), &interrupts)?;
             let now = clock::since_boot();
             if wake == Wake::Interrupt {
                 if let Some(signal) = interrupt.take() {
                     return Ok(Waited::Interrupted(signal));
                 }
-            } else if wake == Wake::Look || until.is_some_and(|at| now >= at) {
+            } else if wake == Wake::Look || [until, opening].into_iter().flatten().any(|at| now >= at) {
                 break;
             } else {
                 queueing.waited = now.saturating_sub(began);
@@ -118,7 +140,7 @@ fn look(
 ) -> Result<Look> {
     match what {
         For::Deployment(id) => look_at_one(txn, id, sleeper, known),
-        For::Locks { locks, refuse_manual } => look_at_locks(txn, locks, refuse_manual, parent, sleeper),
+        For::Locks { locks, refuse_manual, .. } => look_at_locks(txn, locks, refuse_manual, parent, sleeper),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::acquire::{Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead};
+use super::acquire::{
+    Attempt, Conflict, Draft, Grant, Outcome, hopeless, in_the_way, look_up, waiters_ahead,
+};
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
 use super::manual;
-use super::{Interrupt, Progress, Queueing, Result};
+use super::{Interrupt, Progress, Queueing, Result, freeze};
 use crate::clock;
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, State, Stored};
 use crate::engine::{self, Refusal, Who};
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
@@ -18,6 +20,8 @@ pub(super) struct Waiting {
     pub(super) deployment: Deployment,
     pub(super) began: Duration,
     pub(super) until: Option<Duration>,
+    /// When the next freeze window opens, by the boot clock.
+    pub(super) opening: Option<Duration>,
     pub(super) queueing: Queueing,
 }
 
@@ -76,20 +80,23 @@ enum Found {
     StillWaiting,
     Gone,
     GaveUp(Conflict),
+    Frozen,
     Hopeless(Refusal),
 }
 
 impl Waiter<'_, '_> {
-    pub(super) fn wait(mut self) -> Result<Outcome> {
+    pub(super) fn wait(mut self) -> Result<Attempt> {
+        let over = |outcome| Ok(Attempt::Over(outcome));
         let mut told = self.tell();
         loop {
             let next = self.progress.every().map(|every| told + every);
-            let until = [self.waiting.until, next].into_iter().flatten().min();
+            let until = [self.waiting.until, self.waiting.opening, next].into_iter().flatten().min();
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
             let wake = self.sleeper.sleep(until, &interrupts)?;
-            let out_of_time = self.waiting.until.is_some_and(|at| clock::since_boot() >= at);
+            let passed = |at: Option<Duration>| at.is_some_and(|at| clock::since_boot() >= at);
+            let (out_of_time, opening) = (passed(self.waiting.until), passed(self.waiting.opening));
             let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
-            if wake == Wake::Time && !out_of_time {
+            if wake == Wake::Time && !out_of_time && !opening {
                 told = self.tell();
                 continue;
             }
@@ -98,16 +105,19 @@ impl Waiter<'_, '_> {
             }
             let before = self.waiting.queueing.clone();
             match self.look(out_of_time || signal.is_some())? {
-                Found::Granted(d) if signal.is_none() => return Ok(self.granted(*d)),
+                Found::Granted(d) if signal.is_none() => return over(self.granted(*d)),
                 // Granted in the instant of giving up: nobody would use it.
                 Found::Granted(d) => {
                     super::release::give_back(self.store, &d, "aborted")?;
-                    return Ok(Outcome::Interrupted(signal.unwrap_or_default()));
+                    return over(Outcome::Interrupted(signal.unwrap_or_default()));
                 }
-                Found::Gone => return self.gone(),
-                Found::Hopeless(refusal) => return Ok(Outcome::Refused(refusal)),
+                Found::Frozen => {
+                    return Ok(signal.map_or(Attempt::Frozen, |s| Attempt::Over(Outcome::Interrupted(s))));
+                }
+                Found::Gone => return self.gone().and_then(over),
+                Found::Hopeless(refusal) => return over(Outcome::Refused(refusal)),
                 Found::GaveUp(conflict) => {
-                    return Ok(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
+                    return over(signal.map_or(Outcome::Conflict(conflict), Outcome::Interrupted));
                 }
                 Found::StillWaiting => {
                     let now = &self.waiting.queueing;
@@ -146,29 +156,32 @@ impl Waiter<'_, '_> {
     fn look(&mut self, give_up: bool) -> Result<Found> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
-            let id = waiting.deployment.id.clone();
-            let resumed = draft.resume.is_some();
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }
+            if freeze::stops(draft, txn.now()) {
+                withdraw(txn, waiting, draft, Some(FROZEN))?;
+                return Ok(Found::Frozen);
+            }
+            waiting.opening = freeze::opening(draft, txn.now());
             hand_off::hand_off(txn, &names(&waiting.deployment))?;
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }
             if give_up {
-                return withdraw(txn, waiting, draft).map(Found::GaveUp);
+                return withdraw(txn, waiting, draft, None).map(Found::GaveUp);
             }
             if let Some(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
-                withdraw(txn, waiting, draft)?;
+                withdraw(txn, waiting, draft, None)?;
                 return Ok(Found::Hopeless(refusal));
             }
-            if let Some(done) = settled(txn, &id, resumed)? {
+            if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }
             if draft.refuse_manual
                 && let Some(holder) = manual::holder(txn, &waiting.queueing.blocks)?
             {
-                let conflict = withdraw(txn, waiting, draft)?;
+                let conflict = withdraw(txn, waiting, draft, None)?;
                 return Ok(Found::GaveUp(Conflict { manual: Some(holder), ..conflict }));
             }
             Ok(Found::StillWaiting)
@@ -176,15 +189,31 @@ impl Waiter<'_, '_> {
     }
 }
 
-/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it.
-fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
+/// Why one that waited is out of the queue again, for the history.
+const FROZEN: &str = "a freeze began";
+
+/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it; in a freeze
+/// that has begun since it asked, it is given back.
+fn settled(txn: &mut dyn Txn, queued: &Deployment, draft: &Draft) -> Result<Option<Found>> {
+    let id = &queued.id;
     match txn.find(id)? {
         Some(Stored::Readable(state, d)) if state.holds() => {
-            if resumed {
+            if freeze::stops(draft, txn.now()) {
+                // The paused record of one that was resumed is still there, and counts again.
+                txn.remove(id)?;
+                let was = Stored::Readable(state, d);
+                let aside = Aside { why: Some(FROZEN), ..Aside::default() };
+                events::log_stored(txn, What::Released, &was, aside);
+                hand_off::ended(txn, &was)?;
+                return Ok(Some(Found::Frozen));
+            }
+            if draft.resume.is_some() {
                 txn.remove_paused(id)?;
             }
-            let took = d.since.duration_since(d.requested).ok();
-            events::log(txn, What::Acquired, &d, Aside { took, ..Aside::default() });
+            let took = d.since.duration_since(queued.since).ok();
+            let passed = freeze::passed(draft, txn.now());
+            let aside = Aside { took, overridden: passed.as_deref(), ..Aside::default() };
+            events::log(txn, What::Acquired, &d, aside);
             Ok(Some(Found::Granted(d)))
         }
         // Its place is gone, and only what it was before is left.
@@ -195,7 +224,7 @@ fn settled(txn: &mut dyn Txn, id: &Id, resumed: bool) -> Result<Option<Found>> {
 }
 
 /// Gives the place up; a resumed one goes back to being paused.
-fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Conflict> {
+fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft, why: Option<&str>) -> Result<Conflict> {
     let d = &waiting.deployment;
     let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: false };
     let blocks = engine::assess(txn, who, &d.locks)?.blocks;
@@ -204,11 +233,14 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft) -> Result<Confl
     if draft.resume.is_some() {
         let again = Deployment { since: txn.now().wall, ..d.clone() };
         txn.settle_down(&again, State::Paused)?;
-        events::log(txn, What::Paused, &again, Aside::default());
+        let took = again.since.duration_since(d.since).ok();
+        events::log(txn, What::Paused, &again, Aside { took, why, ..Aside::default() });
         paused = Some(d.id.clone());
     } else {
         txn.remove(&d.id)?;
-        events::log(txn, What::Released, d, Aside { outcome: Some("gave up"), ..Aside::default() });
+        let was = Stored::Readable(State::Waiting, Box::new(d.clone()));
+        let aside = Aside { outcome: Some("gave up"), why, ..Aside::default() };
+        events::log_stored(txn, What::Released, &was, aside);
     }
     hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);

@@ -1,11 +1,15 @@
 //! The JSON of INTERFACE.md: stable, fields only ever added.
 
+use std::time::{Duration, SystemTime};
+
 use serde::Serialize;
 
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::Entry;
+use crate::freeze::Gate;
 use crate::model::{LockRequest, Mode};
 use crate::ops::events::rfc3339;
+use crate::ops::statistics::{Figures, Times};
 use crate::ops::survey::{LockShown, Shown, Survey};
 
 #[derive(Serialize)]
@@ -79,6 +83,43 @@ pub fn list(survey: &Survey) -> String {
     to_text(&List { locks, deployments })
 }
 
+/// A freeze window that is open, or the next one.
+#[derive(Serialize)]
+pub struct Freeze {
+    /// It is open now.
+    pub open: bool,
+    from: String,
+    /// When deployments may go on: by the end of this window, or of those that open before it closes; null where
+    /// no end is in sight.
+    until: Option<String>,
+    reason: String,
+    line: usize,
+    may_pass: Vec<String>,
+}
+
+/// What the windows mean now; `None` where none is open or will be.
+#[must_use]
+pub fn freeze(gate: &Gate, now: SystemTime) -> Option<Freeze> {
+    let stop = gate.stop(now);
+    let open = stop.is_some();
+    let (window, until) = match stop {
+        Some(mut stop) => (stop.open.remove(0), stop.end),
+        None => {
+            let next = gate.next(now)?;
+            let until = next.until.timestamp().into();
+            (next, Some(until))
+        }
+    };
+    Some(Freeze {
+        open,
+        from: rfc3339(window.from.timestamp().into()),
+        until: until.map(rfc3339),
+        reason: window.reason,
+        line: window.line,
+        may_pass: window.may_pass,
+    })
+}
+
 /// Any of these objects, as text and a newline.
 pub fn to_text(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
@@ -116,6 +157,84 @@ fn member(entry: &Entry) -> Member<'_> {
 pub fn asked(request: &LockRequest) -> Asked {
     let limit = request.limit.filter(|_| request.mode == Mode::Shared).map(Into::into);
     Asked { lock: request.lock.to_string(), mode: request.mode.as_str(), limit }
+}
+
+/// What a hook is told on its standard input.
+#[derive(Serialize)]
+struct Happened<'a> {
+    event: &'static str,
+    time: String,
+    deployment: One<'a>,
+    why: Option<&'a str>,
+    by: Option<&'a str>,
+    outcome: Option<&'a str>,
+    waited_ms: Option<u64>,
+    held_ms: Option<u64>,
+}
+
+/// What happened, as one object and a newline, for a hook.
+#[must_use]
+pub fn happening(h: &Happening) -> String {
+    let shown = Shown {
+        stored: h.stored.clone(),
+        verdict: h.stale.clone().map_or(Verdict::Alive(None), Verdict::Dead),
+        position: h.position,
+        waiting_for: h.waiting_for.clone(),
+        queued_at: Vec::new(),
+    };
+    let milliseconds = |t: Duration| t.as_millis() as u64;
+    to_text(&Happened {
+        event: h.hook.word(),
+        time: rfc3339(h.time),
+        deployment: one(&shown),
+        why: h.why.as_deref(),
+        by: h.by.as_deref(),
+        outcome: h.outcome.as_deref(),
+        waited_ms: h.waited.map(milliseconds),
+        held_ms: h.held.map(milliseconds),
+    })
+}
+
+#[derive(Serialize)]
+struct Statistics<'a> {
+    environments: Vec<Environment<'a>>,
+}
+
+#[derive(Serialize)]
+struct Environment<'a> {
+    environment: Option<&'a str>,
+    deployments: usize,
+    failed: usize,
+    stale: usize,
+    waited_ms: Spread,
+    held_ms: Spread,
+}
+
+#[derive(Serialize)]
+struct Spread {
+    count: usize,
+    median: Option<u64>,
+    p95: Option<u64>,
+}
+
+/// What the history comes to.
+#[must_use]
+pub fn statistics(figures: &[Figures]) -> String {
+    let milliseconds = |t: Duration| t.as_millis() as u64;
+    let spread = |times: &Times| Spread {
+        count: times.count(),
+        median: times.median().map(milliseconds),
+        p95: times.p95().map(milliseconds),
+    };
+    let environments = figures.iter().map(|f| Environment {
+        environment: f.environment.as_deref(),
+        deployments: f.deployments,
+        failed: f.failed,
+        stale: f.stale,
+        waited_ms: spread(&f.waited),
+        held_ms: spread(&f.held),
+    });
+    to_text(&Statistics { environments: environments.collect() })
 }
 
 /// A deployment.

@@ -16,6 +16,8 @@ pub struct Commands {
     pub program: Vec<String>,
     /// The options that name the target.
     pub target: Vec<String>,
+    /// The command that was typed and its arguments, with an override of a freeze; empty where it takes none.
+    pub overriding: Vec<String>,
 }
 
 impl Commands {

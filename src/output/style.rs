@@ -42,6 +42,12 @@ pub fn age(duration: Duration) -> String {
     parts.join(" ")
 }
 
+/// [`age`] for figures that may be small: milliseconds below a second.
+#[must_use]
+pub fn brief(duration: Duration) -> String {
+    if duration.as_secs() == 0 { format!("{}ms", duration.as_millis()) } else { age(duration) }
+}
+
 /// The time between two moments; none where the clock was set back.
 #[must_use]
 pub fn since(then: SystemTime, now: SystemTime) -> String {

@@ -1,8 +1,11 @@
 //! The tables of `list`: by lock and by deployment, as wide as the terminal.
 
+use std::time::Duration;
+
 use crate::clock::Now;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::Entry;
+use crate::ops::statistics::Figures;
 use crate::ops::survey::{LockShown, Shown, Survey};
 use crate::ops::versions::Version;
 
@@ -180,8 +183,9 @@ pub fn history(events: &[serde_json::Value], look: Look) -> String {
             (_, env) if !env.is_empty() => env,
             _ => locks.collect::<Vec<_>>().join(" "),
         };
-        let took = event["milliseconds"].as_u64().map(std::time::Duration::from_millis);
-        let note = ["outcome", "why", "reason", "by"].map(text);
+        let took = ["held_ms", "waited_ms"].into_iter().find_map(|key| event[key].as_u64());
+        let took = took.map(Duration::from_millis);
+        let note = ["outcome", "why", "override", "reason", "by"].map(text);
         let note: Vec<String> = note.into_iter().filter(|n| !n.is_empty()).collect();
         vec![
             cell(text("time")),
@@ -194,6 +198,26 @@ pub fn history(events: &[serde_json::Value], look: Look) -> String {
         ]
     });
     render(&["TIME", "EVENT", "DEPLOYMENT", "WHAT", "OWNER", "TOOK", "NOTE"], rows.collect(), look)
+}
+
+/// One row for each environment of the history.
+#[must_use]
+pub fn statistics(figures: &[Figures], look: Look) -> String {
+    let time = |t: Option<Duration>| cell(t.map_or("-".to_owned(), super::style::brief));
+    let rows = figures.iter().map(|f| {
+        vec![
+            cell(f.environment.as_deref().unwrap_or("-")),
+            cell(f.deployments.to_string()),
+            cell(f.failed.to_string()),
+            cell(f.stale.to_string()),
+            time(f.waited.median()),
+            time(f.waited.p95()),
+            time(f.held.median()),
+            time(f.held.p95()),
+        ]
+    });
+    let heads = ["ENVIRONMENT", "DEPLOYMENTS", "FAILED", "STALE", "WAITED", "WAITED P95", "HELD", "HELD P95"];
+    render(&heads, rows.collect(), look)
 }
 
 /// One row for each version of an application.

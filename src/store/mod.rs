@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::View;
 use crate::model::LockName;
 
@@ -250,6 +250,19 @@ pub trait Txn: View<Error = StoreError> {
     }
     /// Looks at everything afresh from here on.
     fn forget(&mut self);
+    /// Whether somebody wants to be told what happens: only then is it worth collecting.
+    fn is_heard(&self) -> bool {
+        false
+    }
+    /// Keeps something for the [`Listener`], who hears it when the decision is over and the store is everybody's again.
+    fn tell(&mut self, _happening: Happening) {}
+}
+
+/// Somebody who is told what the decisions of this process brought about, each time after one is over: others may
+/// decide meanwhile, and nothing that is done now changes it any more.
+pub trait Listener: Send + Sync {
+    /// What one decision brought about, in order; never nothing.
+    fn hear(&self, happenings: Vec<Happening>);
 }
 
 /// What ended a sleep.

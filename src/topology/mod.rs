@@ -4,6 +4,7 @@
 
 mod check;
 mod error;
+mod freeze;
 pub mod locate;
 mod parse;
 mod read;
@@ -15,11 +16,13 @@ mod value;
 mod warnings;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::model::Keep;
+use crate::freeze::Window;
+use crate::model::{Hook, Keep};
 
 pub use error::TopologyError;
 pub use warnings::Warning;
@@ -32,6 +35,9 @@ pub const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// `lock_retry_attempts` where nothing sets it.
 pub const RETRY_ATTEMPTS: u32 = 60;
+
+/// `timeout` of `[hooks]` where nothing sets it.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A value, and where the file sets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +103,8 @@ pub struct Topology {
     pub engines: BTreeMap<String, Engine>,
     /// `[locks.N]`
     pub locks: BTreeMap<String, NamedLock>,
+    /// `[hooks]`
+    pub hooks: Hooks,
 }
 
 impl Topology {
@@ -114,6 +122,12 @@ impl Topology {
         warnings::collect(self)
     }
 
+    /// What is odd about the freeze windows at this moment: those that are over, never open or never close.
+    #[must_use]
+    pub fn freeze_warnings(&self, now: SystemTime) -> Vec<Warning> {
+        freeze::warnings(self, now)
+    }
+
     /// `[store] directory`, which is relative to the folder of the file.
     #[must_use]
     pub fn store_directory(&self) -> Option<PathBuf> {
@@ -124,6 +138,21 @@ impl Topology {
     #[must_use]
     pub fn beside(&self, path: &Setting<Option<PathBuf>>) -> Option<PathBuf> {
         Some(self.path.parent().unwrap_or(Path::new("")).join(path.value.as_deref()?))
+    }
+
+    /// The program and arguments of this hook. A program that is named by a relative path with a slash is relative
+    /// to the folder of the file, any other name is looked for on the `PATH`.
+    #[must_use]
+    pub fn hook(&self, hook: Hook) -> Option<Vec<OsString>> {
+        let command = &self.hooks.commands.get(&hook)?.value;
+        let mut words: Vec<OsString> = command.iter().map(OsString::from).collect();
+        if let Some(program) = words.first_mut().filter(|p| p.as_encoded_bytes().contains(&b'/')) {
+            let folder = self.path.parent().unwrap_or(Path::new(""));
+            // Without a folder before it, it would be looked for on the PATH.
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            *program = folder.join(&*program).into_os_string();
+        }
+        Some(words)
     }
 }
 
@@ -191,6 +220,8 @@ pub struct Environment {
     pub wait_for_manual: Setting<bool>,
     /// `engine`: an engine the file declares.
     pub engine: Setting<Option<String>>,
+    /// `[[environments.E.freeze]]`, in the order of the file.
+    pub freeze: Vec<Window>,
 }
 
 impl Environment {
@@ -265,4 +296,15 @@ pub struct NamedLock {
     pub line: usize,
     /// The two policy keys.
     pub concurrency: Concurrency,
+}
+
+/// `[hooks]`: programs that are told what happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    /// The line of its header; `None` when the file has none.
+    pub line: Option<usize>,
+    /// Program and arguments of each that is set; never empty.
+    pub commands: BTreeMap<Hook, Setting<Vec<String>>>,
+    /// `timeout`, default [`HOOK_TIMEOUT`]; never zero.
+    pub timeout: Setting<Duration>,
 }

@@ -10,15 +10,17 @@ use toml::de::DeTable;
 
 use super::check::{Needs, References};
 use super::error::{Source, TopologyError};
+use super::freeze;
 use super::read::{ALLOW, Entry, LIMIT, Name, Table};
 use super::value::duration;
 use super::{
-    Application, Backend, Container, DeployedApplication, Engine, Environment, Group, Listed, NamedLock,
-    RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
+    Application, Backend, Container, DeployedApplication, Engine, Environment, Group, HOOK_TIMEOUT, Hooks,
+    Listed, NamedLock, RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
 };
+use crate::model::Hook;
 
 pub(super) const TOP: &[&str] =
-    &["store", "environments", "containers", "groups", "applications", "engines", "locks"];
+    &["store", "environments", "containers", "groups", "applications", "engines", "locks", "hooks"];
 pub(super) const STORE: &[&str] = &[
     "backend",
     "directory",
@@ -44,6 +46,7 @@ pub(super) const ENVIRONMENT: &[&str] = &[
     "on_failure",
     "wait_for_manual",
     "engine",
+    "freeze",
 ];
 pub(super) const CONTAINER: &[&str] = &[ALLOW, LIMIT, "part_of"];
 pub(super) const GROUP: &[&str] = &["containers", ALLOW, LIMIT];
@@ -51,6 +54,7 @@ pub(super) const APPLICATION: &[&str] = &[ALLOW, LIMIT, "queue", "environments"]
 pub(super) const DEPLOYED: &[&str] = &[ALLOW, LIMIT, "containers"];
 pub(super) const ENGINE: &[&str] = &["deployment_lock_used"];
 pub(super) const LOCK: &[&str] = &[ALLOW, LIMIT];
+pub(super) const HOOKS: &[&str] = &["on_wait", "on_grant", "on_release", "on_stale", "on_clear", "timeout"];
 
 const CONTAINER_NAMES: &str = "a list of container names";
 
@@ -69,6 +73,7 @@ pub(super) fn topology(path: &Path, text: &str) -> Result<Topology, TopologyErro
         applications: each(&top, "applications", |entry| application(&source, entry, &mut used))?,
         engines: each(&top, "engines", |entry| engine(&source, entry))?,
         locks: each(&top, "locks", |entry| named_lock(&source, entry))?,
+        hooks: hooks(&top)?,
     };
     declare_listed(&mut topology);
     used.check(&source, &topology)?;
@@ -173,6 +178,7 @@ fn environment<'a>(
         on_failure: table.keep("on_failure")?,
         wait_for_manual: table.bool("wait_for_manual", true)?,
         engine: reference(&table, "engine", "the name of an engine", Needs::Engine, used)?,
+        freeze: freeze::windows(source, &table)?,
     })
 }
 
@@ -251,6 +257,21 @@ fn engine<'a>(source: &'a Source<'a>, entry: &Entry<'a>) -> Result<Engine, Topol
 fn named_lock<'a>(source: &'a Source<'a>, entry: &Entry<'a>) -> Result<NamedLock, TopologyError> {
     let table = Table::of(source, entry, LOCK)?;
     Ok(NamedLock { line: table.line, concurrency: table.concurrency()? })
+}
+
+fn hooks(top: &Table<'_>) -> Result<Hooks, TopologyError> {
+    let Some(entry) = top.entry("hooks")? else {
+        let timeout = Setting::unset(HOOK_TIMEOUT);
+        return Ok(Hooks { line: None, commands: BTreeMap::new(), timeout });
+    };
+    let table = Table::of(top.source, &entry, HOOKS)?;
+    let mut commands = BTreeMap::new();
+    for hook in Hook::ALL {
+        if let Some(command) = table.command(hook.key())? {
+            commands.insert(hook, command);
+        }
+    }
+    Ok(Hooks { line: Some(table.line), commands, timeout: table.duration("timeout", HOOK_TIMEOUT)? })
 }
 
 /// A key that names something declared elsewhere.

@@ -181,6 +181,25 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// A string or a date and time, made into a value by `make`, whose error is what follows the names of key and
+    /// table.
+    pub(super) fn written<T>(
+        &self,
+        known: &str,
+        expected: &str,
+        make: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, TopologyError> {
+        let Some(field) = self.field(known) else {
+            return Ok(None);
+        };
+        let made = match field.value.get_ref() {
+            DeValue::String(text) => make(text),
+            DeValue::Datetime(datetime) => make(&datetime.to_string()),
+            _ => return Err(self.mistyped(field, expected)),
+        };
+        made.map(Some).map_err(|what| self.wrong(field, &what))
+    }
+
     /// A whole number of 1 or more.
     pub(super) fn count(&self, known: &str) -> Result<Setting<Option<NonZeroU32>>, TopologyError> {
         self.setting(known, None, |table, field| {
@@ -250,6 +269,33 @@ impl<'a> Table<'a> {
         Ok(Some(names))
     }
 
+    /// A program and its arguments, as a list of strings; `None` where the key is missing.
+    pub(super) fn command(&self, known: &str) -> Result<Option<Setting<Vec<String>>>, TopologyError> {
+        const EXPECTED: &str = "a program and its arguments as a list of strings, [\"notify\", \"--chat\"]";
+        let Some(field) = self.field(known) else {
+            return Ok(None);
+        };
+        let words = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, EXPECTED))?;
+        let mut command = Vec::with_capacity(words.len());
+        for word in words {
+            let wrong = |what: &str| {
+                let message = format!("{} in {} {what}", quote(field.key), self.title());
+                self.source.error(&word.span(), message)
+            };
+            let found = kind_of(word.get_ref());
+            let text = word.get_ref().as_str();
+            let text = text.ok_or_else(|| wrong(&format!("must be {EXPECTED}, found {found} in it")))?;
+            if text.contains('\0') {
+                return Err(wrong("must have no NUL character in it"));
+            }
+            command.push(text.to_owned());
+        }
+        if command.first().is_none_or(String::is_empty) {
+            return Err(self.wrong(field, "must begin with a program; leave the key out for no hook"));
+        }
+        Ok(Some(Setting::at(self.source.line(field.place.start), command)))
+    }
+
     fn name_in(
         &self,
         field: &Field<'a>,
@@ -298,6 +344,27 @@ impl<'a> Table<'a> {
             entries.push(within.entry_in(name.text, &name.place, value)?);
         }
         Ok(entries)
+    }
+
+    /// The tables of a list of them, such as `[[environments.prod.freeze]]`.
+    pub(super) fn list(&self, known: &str) -> Result<Vec<Entry<'a>>, TopologyError> {
+        let Some(field) = self.field(known) else {
+            return Ok(Vec::new());
+        };
+        // The title of such a table is its path in two pairs of brackets.
+        let path = format!("[{}.{}]", self.path, bare(field.key));
+        let expected = format!("a list of tables, as in [{path}]");
+        let array = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, &expected))?;
+        let entry = |value: &'a Spanned<DeValue<'a>>| match value.get_ref() {
+            DeValue::Table(table) => {
+                Ok(Entry { name: field.key, place: value.span(), path: path.clone(), table })
+            }
+            other => Err(self.source.error(
+                &value.span(),
+                format!("{} must be {expected}, found {}", quote(field.key), kind_of(other)),
+            )),
+        };
+        array.iter().map(entry).collect()
     }
 
     fn entry_in(

@@ -30,6 +30,11 @@ pub(super) fn collect(topology: &Topology) -> Vec<Warning> {
     engines(topology, &mut found);
     containers(topology, &mut found);
     groups(topology, &mut found);
+    if topology.hooks.commands.is_empty() {
+        warn(&mut found, topology.hooks.timeout.line, || {
+            "timeout has no effect: [hooks] names no hook".to_owned()
+        });
+    }
     found.sort_by_key(|warning| warning.line);
     found
 }

@@ -303,7 +303,7 @@ fn waiting_for_a_target_takes_nothing(open: &impl Openable) {
             let locks = [exclusive("a")];
             wait(
                 &*other,
-                For::Locks { locks: &locks, refuse_manual: false },
+                For::Locks { locks: &locks, refuse_manual: false, gate: None },
                 None,
                 Some(PATIENCE),
                 RETRY,

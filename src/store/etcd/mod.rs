@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::{Decision, Result, Sleeper, Store, StoreError};
+use super::{Decision, Listener, Result, Sleeper, Store, StoreError};
 use crate::clock;
 use crate::deployment::Id;
 use client::{CallError, Client};
@@ -58,6 +58,7 @@ pub struct EtcdStore {
     seen: Cell<i64>,
     own: RefCell<VecDeque<i64>>,
     keepers: RefCell<Vec<Kept>>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 /// A deployment of this process.
@@ -82,7 +83,14 @@ impl EtcdStore {
             seen: Cell::new(0),
             own: RefCell::default(),
             keepers: RefCell::default(),
+            listener: None,
         })
+    }
+
+    /// Tells `listener` what the decisions of this store bring about.
+    #[must_use]
+    pub fn heard_by(self, listener: Arc<dyn Listener>) -> Self {
+        EtcdStore { listener: Some(listener), ..self }
     }
 
     /// Until when what is begun now may take. One that holds may not be kept from noticing that its hold ends; one
@@ -166,8 +174,15 @@ impl Store for EtcdStore {
         for conflicts in 0..CONFLICTS {
             let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut again);
             decision(&mut txn)?;
+            let happened = std::mem::take(&mut txn.happened);
             match txn.commit()? {
-                Done::Committed(_) => return Ok(()),
+                Done::Committed(_) => {
+                    // Only now it has happened.
+                    if let Some(listener) = self.listener.as_ref().filter(|_| !happened.is_empty()) {
+                        listener.hear(happened);
+                    }
+                    return Ok(());
+                }
                 // After a pause it is no longer news.
                 Done::Conflict(fresh) => view = fresh.filter(|_| conflicts < POLITE.0),
             }

@@ -11,7 +11,7 @@ use super::lease::{EtcdLease, Keeper};
 use super::messages::Range;
 use super::view::{Content, Record, View};
 use crate::clock::{self, Now};
-use crate::deployment::{Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View as _};
 use crate::liveness::{self, Evidence, Kernel};
 use crate::model::{Keep, LockName};
@@ -49,6 +49,8 @@ pub(super) struct EtcdTxn<'a> {
     /// Lines for the history.
     pub(super) lines: Vec<String>,
     pub(super) ledgers: BTreeMap<LockName, Ledger>,
+    /// For the listener.
+    pub(super) happened: Vec<Happening>,
     pub(super) tidy: bool,
 }
 
@@ -85,6 +87,7 @@ impl<'a> EtcdTxn<'a> {
             keepers: Vec::new(),
             lines: Vec::new(),
             ledgers: BTreeMap::new(),
+            happened: Vec::new(),
             tidy: false,
         }
     }
@@ -432,6 +435,14 @@ impl Txn for EtcdTxn<'_> {
     fn tidy(&mut self) -> Result<()> {
         self.tidy = true;
         Ok(())
+    }
+
+    fn is_heard(&self) -> bool {
+        self.store.listener.is_some()
+    }
+
+    fn tell(&mut self, happening: Happening) {
+        self.happened.push(happening);
     }
 
     /// What changed since the view's revision makes the commit fail, or wakes who is armed.

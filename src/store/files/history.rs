@@ -1,6 +1,6 @@
 //! `history.jsonl`: one line per event, appended under the guard, rotated when it is long.
 
-use super::folder::{Folder, Top};
+use super::folder::{Folder, Opened, Top};
 use crate::store::Result;
 
 /// The history's name.
@@ -25,11 +25,21 @@ pub(super) fn append(top: &Top, line: &str) -> Result<()> {
 
 /// All lines, those of before the last rotation first.
 pub(super) fn read(top: &Top) -> Result<Vec<String>> {
+    // Opened in this order, a rotation meanwhile hides nothing: at worst both are the same file.
+    let present = top.open_file(Folder::Top, NAME, false)?;
+    let older = top.open_file(Folder::Top, OLDER, false)?;
+    let older = older.filter(|older| !present.as_ref().is_some_and(|new| same_file(older, new)));
     let mut lines = Vec::new();
-    for name in [OLDER, NAME] {
-        if let Some(opened) = top.open_file(Folder::Top, name, false)? {
-            lines.extend(String::from_utf8_lossy(&top.read(&opened)?).lines().map(str::to_owned));
-        }
+    for opened in [older, present].into_iter().flatten() {
+        lines.extend(String::from_utf8_lossy(&top.read(&opened)?).lines().map(str::to_owned));
     }
     Ok(lines)
+}
+
+fn same_file(one: &Opened, other: &Opened) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (one.file.metadata(), other.file.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
 }

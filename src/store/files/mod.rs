@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Decision, Result, Sleeper, Store, StoreError};
+use super::{Decision, Listener, Result, Sleeper, Store, StoreError};
 use crate::process;
 use folder::{Folder, Opened, Steps, Top};
 
@@ -56,6 +56,7 @@ pub struct FilesStore {
     open: RefCell<Option<Arc<OpenStore>>>,
     /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
     was_there: Cell<bool>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 struct OpenStore {
@@ -69,7 +70,13 @@ impl FilesStore {
     /// A store at this place. Touches nothing yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        FilesStore { place, open: RefCell::new(None), was_there: Cell::new(false) }
+        FilesStore { place, open: RefCell::new(None), was_there: Cell::new(false), listener: None }
+    }
+
+    /// The same store, with somebody who is told what the decisions made through it bring about.
+    #[must_use]
+    pub fn heard_by(self, listener: Arc<dyn Listener>) -> Self {
+        FilesStore { listener: Some(listener), ..self }
     }
 
     /// The lock directory.
@@ -171,7 +178,14 @@ impl Store for FilesStore {
                 return Err(folder::io_failed("change anything in", &self.place.directory, kind.into()));
             }
             if let Some(held) = guard::Held::lock(&open.top, &open.guard, false)? {
-                return txn::Files::begin(&open.top, held)?.run(decision);
+                let mut happened = Vec::new();
+                let heard = self.listener.is_some().then_some(&mut happened);
+                // Run, and with that the guard unlocked, before anybody hears of it.
+                let done = txn::Files::begin(&open.top, held)?.heard(heard).run(decision);
+                if let Some(listener) = self.listener.as_ref().filter(|_| !happened.is_empty()) {
+                    listener.hear(happened);
+                }
+                return done;
             }
             *self.open.borrow_mut() = None;
         }

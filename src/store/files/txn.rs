@@ -10,7 +10,7 @@ use super::names::{self, Stem};
 use super::queue::{self, Queue};
 use super::{boot_tag, history, ledger, rebuild, record, takeover};
 use crate::clock::{self, Now};
-use crate::deployment::{Deployment, Expiry, Id, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
 use crate::process;
@@ -28,6 +28,8 @@ pub(super) struct Files<'a> {
     pub(super) queues: HashMap<LockName, Queue>,
     pub(super) standings: HashMap<Id, Standing>,
     pub(super) stems: HashMap<Id, Stem>,
+    /// Where what happens is kept, if anybody wants to hear it.
+    heard: Option<&'a mut Vec<Happening>>,
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -85,7 +87,12 @@ impl<'a> Files<'a> {
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
         let (queues, standings, stems) = Default::default();
-        Files { top, held, content, now: clock::now(), queues, standings, stems }
+        Files { top, held, content, now: clock::now(), queues, standings, stems, heard: None }
+    }
+
+    /// Keeps there what happens.
+    pub(super) fn heard(self, heard: Option<&'a mut Vec<Happening>>) -> Self {
+        Files { heard, ..self }
     }
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
@@ -529,5 +536,15 @@ impl Txn for Files<'_> {
     fn forget(&mut self) {
         self.queues.clear();
         self.standings.clear();
+    }
+
+    fn is_heard(&self) -> bool {
+        self.heard.is_some()
+    }
+
+    fn tell(&mut self, happening: Happening) {
+        if let Some(heard) = self.heard.as_deref_mut() {
+            heard.push(happening);
+        }
     }
 }

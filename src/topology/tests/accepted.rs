@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::super::starter::STARTER;
 use super::super::value::camel;
-use super::super::{Backend, Listed, Setting, Topology, parse as keys};
+use super::super::{Backend, HOOK_TIMEOUT, Listed, Setting, Topology, parse as keys};
 use super::{EXAMPLE, topology};
-use crate::model::Keep;
+use crate::model::{Hook, Keep};
 
 #[test]
 fn the_example_of_the_interface() {
@@ -126,6 +126,42 @@ fn the_store() {
 }
 
 #[test]
+fn the_hooks() {
+    let topology = topology("[hooks]\nonWait = ['a', '']\non_clear = ['./b']\ntimeout = 3\n");
+    let hooks = &topology.hooks;
+    assert_eq!((hooks.line, hooks.timeout.clone()), (Some(1), Setting::at(4, Duration::from_secs(3))));
+    assert_eq!(hooks.commands[&Hook::Wait], Setting::at(2, vec!["a".to_owned(), String::new()]));
+    assert_eq!(topology.hook(Hook::Wait), Some(vec!["a".into(), "".into()]));
+    assert_eq!(topology.hook(Hook::Clear), Some(vec!["././b".into()]));
+    assert_eq!(topology.hook(Hook::Grant), None);
+    let none = super::topology("").hooks;
+    assert_eq!((none.line, none.commands.len(), none.timeout), (None, 0, Setting::unset(HOOK_TIMEOUT)));
+    let keys: Vec<&str> = Hook::ALL.map(Hook::key).into_iter().chain(["timeout"]).collect();
+    assert_eq!(keys, keys::HOOKS);
+    for key in keys {
+        super::topology(&format!(
+            "[hooks]\non_wait = ['x']\n{}\n",
+            match key {
+                "on_wait" => String::new(),
+                "timeout" => "timeout = '1s'".to_owned(),
+                key => format!("{} = ['x']", camel(key)),
+            }
+        ));
+    }
+}
+
+#[test]
+fn the_program_of_a_hook_is_looked_for_beside_its_file() {
+    let program = |written: &str| {
+        let text = format!("[hooks]\non_grant = ['{written}']\n");
+        Topology::parse(Path::new("/etc/x/d.toml"), &text).unwrap().hook(Hook::Grant).unwrap().remove(0)
+    };
+    assert_eq!(program("notify"), "notify");
+    assert_eq!(program("./notify"), "/etc/x/./notify");
+    assert_eq!(program("/bin/notify"), "/bin/notify");
+}
+
+#[test]
 fn the_starter_is_accepted_without_a_warning() {
     assert_eq!(topology(STARTER).warnings(), []);
 }
@@ -143,7 +179,9 @@ fn the_starter_shows_every_key_and_each_can_be_uncommented() {
         keys::GROUP,
         keys::ENGINE,
         keys::DEPLOYED,
+        keys::HOOKS,
         keys::APPLICATION,
+        crate::topology::freeze::KEYS,
     ];
     for key in tables.concat() {
         assert!(STARTER.contains(key), "{key} is not in the starter");

@@ -82,3 +82,10 @@ fn in_the_order_of_lines() {
 fn the_bound_of_queueing_is_no_mistake() {
     assert_eq!(warnings(&EXAMPLE.replace("enable_lock_retry = true\n", "")), []);
 }
+
+#[test]
+fn a_timeout_without_a_hook() {
+    only("[hooks]\ntimeout = '5s'\n", 2, "timeout has no effect");
+    assert_eq!(warnings("[hooks]\ntimeout = '5s'\non_wait = ['x']\n"), []);
+    assert_eq!(warnings("[hooks]\n"), []);
+}

@@ -58,6 +58,20 @@ fn what_is_stale_is_a_warning_of_check() {
 }
 
 #[test]
+fn a_hook_whose_program_is_not_there_is_a_warning_with_its_line() {
+    let scene = Scene::with_topology(
+        "[hooks]\non_wait = ['sh', '-c', 'true']\non_grant = ['./plain']\non_stale = ['no-such-program']\n\
+         on_clear = ['/bin/sh']\n",
+    );
+    std::fs::write(scene.path("plain"), "").unwrap();
+    let said = scene.fails(1, &["check", "--strict"]);
+    let warnings: Vec<&str> = said.out.lines().filter(|l| l.starts_with("warning")).collect();
+    assert_eq!(warnings.len(), 2, "{said:?}");
+    assert!(warnings[0].contains("deploylock.toml:3: the hook on_grant"), "{said:?}");
+    assert!(warnings[1].contains("deploylock.toml:4") && warnings[1].contains("no-such-program"), "{said:?}");
+}
+
+#[test]
 fn a_wrong_topology_is_78_with_line_and_column_and_the_line_itself() {
     for (topology, place, says) in [
         ("[environments.prod]\ncontaners = [\"a\"]\n", "2:1", "containers"),
