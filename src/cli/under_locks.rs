@@ -53,8 +53,9 @@ impl UnderLocks<'_> {
         if let Some(leftovers) = leftovers {
             std::thread::spawn(move || drop(leftovers));
         }
-        // The system may have let it run to its end before it came back to us.
-        if !running.has_ended()? {
+        // The system may have let it run to its end before it came back to us. Where the hold has to be confirmed again
+        // and again, nobody asks for the command.
+        if lease.deadline().is_none() && !running.has_ended()? {
             self.note(d, &running);
         }
         let ended = self.watch(d, running, Some(lease.as_ref()))?;

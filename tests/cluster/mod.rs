@@ -4,6 +4,7 @@
 #![allow(dead_code)] // not every test binary uses all of it
 
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,6 +54,14 @@ struct Member {
 pub struct Cluster {
     folder: TempDir,
     members: Vec<Member>,
+    tls: Option<Tls>,
+}
+
+/// Files for a server that wants to see certificates; clients show the same one.
+pub struct Tls {
+    pub ca: PathBuf,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 fn free_port() -> u16 {
@@ -62,6 +71,15 @@ fn free_port() -> u16 {
 impl Cluster {
     /// So many members, all running and agreed.
     pub fn start(count: usize) -> Cluster {
+        Cluster::with(count, None)
+    }
+
+    /// One that asks for certificates.
+    pub fn secure(tls: Tls) -> Cluster {
+        Cluster::with(1, Some(tls))
+    }
+
+    fn with(count: usize, tls: Option<Tls>) -> Cluster {
         let memory = std::path::Path::new("/dev/shm");
         let builder = || {
             let mut builder = tempfile::Builder::new();
@@ -71,7 +89,7 @@ impl Cluster {
         let folder = if memory.exists() { builder().tempdir_in(memory) } else { builder().tempdir() };
         let member =
             |i| Member { name: format!("m{i}"), client: free_port(), peer: free_port(), process: None };
-        let mut cluster = Cluster { folder: folder.unwrap(), members: (0..count).map(member).collect() };
+        let mut cluster = Cluster { folder: folder.unwrap(), members: (0..count).map(member).collect(), tls };
         (0..count).for_each(|i| cluster.begin(i));
         (0..count).for_each(|i| cluster.until_up(i));
         cluster
@@ -79,7 +97,12 @@ impl Cluster {
 
     /// Where clients ask.
     pub fn endpoints(&self) -> Vec<String> {
-        self.members.iter().map(|m| format!("http://127.0.0.1:{}", m.client)).collect()
+        self.members.iter().map(|m| self.url(m)).collect()
+    }
+
+    fn url(&self, member: &Member) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", member.client)
     }
 
     /// Where clients ask this one.
@@ -92,7 +115,7 @@ impl Cluster {
         let peers: Vec<String> =
             self.members.iter().map(|m| format!("{}=http://127.0.0.1:{}", m.name, m.peer)).collect();
         let member = &self.members[i];
-        let client = format!("http://127.0.0.1:{}", member.client);
+        let client = self.url(member);
         let peer = format!("http://127.0.0.1:{}", member.peer);
         let log = std::fs::File::create(self.folder.path().join(format!("{}.log", member.name))).unwrap();
         let mut etcd = Command::new("setpriv");
@@ -104,6 +127,10 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        if let Some(tls) = &self.tls {
+            etcd.arg("--client-cert-auth").arg("--trusted-ca-file").arg(&tls.ca);
+            etcd.arg("--cert-file").arg(&tls.certificate).arg("--key-file").arg(&tls.key);
+        }
         self.members[i].process = Some(Tied::start(etcd));
     }
 
@@ -158,9 +185,18 @@ impl Cluster {
     }
 
     fn etcdctl_at(&self, members: &[usize], args: &[&str]) -> Option<String> {
-        let endpoints: Vec<String> =
-            members.iter().map(|i| format!("127.0.0.1:{}", self.members[*i].client)).collect();
-        let done = Command::new("etcdctl")
+        let endpoints: Vec<String> = members.iter().map(|i| self.url(&self.members[*i])).collect();
+        let mut etcdctl = Command::new("etcdctl");
+        if let Some(tls) = &self.tls {
+            etcdctl
+                .arg("--cacert")
+                .arg(&tls.ca)
+                .arg("--cert")
+                .arg(&tls.certificate)
+                .arg("--key")
+                .arg(&tls.key);
+        }
+        let done = etcdctl
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &endpoints.join(","), "--command-timeout", "3s"])
             .args(args)

@@ -283,6 +283,9 @@ fn the_successor_of_a_waiter_killed_after_the_holder_is_served() {
 
 #[test]
 fn a_stopped_waiter_does_not_block_those_that_may_hold_beside_it() {
+    if !crate::backend::FILES {
+        return; // a server's client that is stopped for longer than its lease is dead
+    }
     // The holder lets go properly, or is killed so that somebody must notice.
     for killed in [false, true] {
         let scene = Scene::new();

@@ -110,3 +110,157 @@ fn a_record_that_cannot_be_read_blocks_is_shown_and_goes_only_by_hand() {
     scene.ok(&["clear", "--yes", &held]);
     assert_eq!(scene.run(&["run", "-n", "-l", "a", "--", "true"]).code, 0);
 }
+
+/// A scene whose topology has the old lock directory and the new cluster.
+fn moving() -> Scene {
+    let scene = Scene::with_topology(
+        "[environments.prod]\ncontainers = [\"web\"]\nallow_concurrent_deployments = false\n[applications.shop]\n",
+    );
+    let text = std::fs::read_to_string(scene.path("deploylock.toml")).unwrap();
+    std::fs::write(scene.path("etcd.toml"), &text).unwrap();
+    let files = text.replace("backend = \"etcd\"", "backend = \"files\"\ndirectory = \"locks\"");
+    std::fs::write(scene.path("deploylock.toml"), files).unwrap();
+    scene
+}
+
+#[test]
+fn what_is_held_without_a_process_and_what_is_paused_moves_over() {
+    let scene = moving();
+    let on_etcd = ["--config", "etcd.toml"];
+    let number = |text: &str| text.split('-').next().unwrap().parse::<u64>().unwrap();
+    std::fs::write(scene.path("shop.war"), "1").unwrap();
+    let version = ["run", "-e", "prod", "-a", "shop", "--resource", "shop.war", "--", "true"];
+    for _ in 0..20 {
+        assert_eq!(scene.run(&version).code, 0);
+    }
+    let held = scene.hold(&["-e", "prod", "--ttl", "1h", "--reason", "window"]);
+    let paused = scene.run(&["acquire", "-e", "prod"]);
+    assert_eq!((paused.code, paused.out.as_str()), (75, ""));
+    let paused = crate::tools::id(&scene.until("paused", 1)[0]);
+    let said = scene.run(&["migrate", "--to", "etcd"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("1 held, 1 paused, the versions of 1 applications"), "{said:?}");
+    assert!(said.err.contains("backend = \"etcd\""), "{said:?}");
+    // Nothing is left, so it can be said again.
+    assert!(scene.list()["deployments"].as_array().unwrap().is_empty());
+    assert_eq!(scene.run(&["migrate", "--to", "etcd"]).code, 1, "the cluster is in use now");
+    // The same ids, the same locks, the same order.
+    assert_eq!(scene.run(&[&on_etcd[..], &["run", "-n", "-e", "prod", "--", "true"]].concat()).code, 75);
+    scene.ok(&[&on_etcd[..], &["release", &held]].concat());
+    let said = scene.run(&[&on_etcd[..], &["acquire", "--resume", &paused]].concat());
+    assert_eq!((said.code, said.out.trim()), (0, paused.as_str()), "{said:?}");
+    scene.ok(&[&on_etcd[..], &["release", &paused]].concat());
+    let later = scene.ok(&[&on_etcd[..], &["acquire", "-e", "prod"]].concat());
+    assert!(number(&later) > number(&held), "tokens go on growing: {later} after {held}");
+    scene.ok(&[&on_etcd[..], &["release", &later]].concat());
+    let told = [
+        "run",
+        "-e",
+        "prod",
+        "-a",
+        "shop",
+        "--resource",
+        "shop.war",
+        "--",
+        "sh",
+        "-c",
+        "echo $DEPLOYLOCK_VERSION",
+    ];
+    assert_eq!(scene.ok(&[&on_etcd[..], &told].concat()), "21");
+}
+
+#[test]
+fn nothing_moves_while_somebody_runs_or_waits() {
+    let scene = moving();
+    let run = crate::tools::holder(&scene, &["-e", "prod"]);
+    let said = scene.run(&["migrate", "--to", "etcd"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.starts_with("deploylock: nothing was moved") && said.err.contains("prod"), "{said:?}");
+    assert_eq!(scene.run(&["--config", "etcd.toml", "run", "-n", "-e", "prod", "--", "true"]).code, 0);
+    drop(run);
+}
+
+#[test]
+fn who_has_a_password_needs_it() {
+    let cluster = crate::cluster::Cluster::start(1);
+    for args in [
+        &["user", "add", "root:toor"][..],
+        &["user", "grant-role", "root", "root"],
+        &["user", "add", "locks:secret"],
+        &["role", "add", "locks"],
+        &["role", "grant-permission", "locks", "--prefix=true", "readwrite", "/mine/"],
+        &["user", "grant-role", "locks", "locks"],
+        &["auth", "enable"],
+    ] {
+        cluster.etcdctl(args);
+    }
+    let scene = Scene::new();
+    std::fs::write(scene.path("password"), "secret\n").unwrap();
+    let table = |prefix: &str, more: &str| {
+        let text = format!(
+            "[store]\nbackend = \"etcd\"\nendpoints = {:?}\nprefix = \"{prefix}\"\n{more}\n",
+            cluster.endpoints()
+        );
+        std::fs::write(scene.path("deploylock.toml"), text).unwrap();
+    };
+    let run = ["run", "-l", "a", "--", "true"];
+    table("/mine", "user = \"locks\"\npassword_file = \"password\"");
+    let said = scene.run(&run);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(scene.run(&["check"]).code, 0);
+    table("/mine", "user = \"locks\"");
+    let mut by_variable = scene.command(&run);
+    assert_eq!(crate::steps::done(by_variable.env("DEPLOYLOCK_ETCD_PASSWORD", "secret")).code, 0);
+    let mut wrong = scene.command(&run);
+    let said = crate::steps::done(wrong.env("DEPLOYLOCK_ETCD_PASSWORD", "guess"));
+    assert!(said.code == 1 && !said.err.contains("guess"), "{said:?}");
+    table("/mine", "");
+    assert_eq!(scene.run(&run).code, 1);
+    table("/theirs", "user = \"locks\"\npassword_file = \"password\"");
+    let said = scene.run(&run);
+    assert!(said.code == 1 && said.err.contains("grant-permission"), "{said:?}");
+}
+
+/// An authority, a certificate of this host that it signed, and a stranger's authority.
+fn certificates(scene: &Scene) {
+    let script = "set -e
+        for ca in ca stranger; do
+            openssl req -x509 -newkey rsa:2048 -nodes -keyout $ca.key -out $ca.pem -days 2 -subj /CN=$ca \\
+                -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign
+        done
+        openssl req -newkey rsa:2048 -nodes -keyout own.key -out own.csr -subj /CN=own
+        printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n' > own.ext
+        openssl x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out own.pem -days 2 -extfile own.ext";
+    let said = scene.shell("sh", script);
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
+#[test]
+fn certificates_are_shown_and_asked_for() {
+    let scene = Scene::new();
+    certificates(&scene);
+    let cluster = crate::cluster::Cluster::secure(crate::cluster::Tls {
+        ca: scene.path("ca.pem"),
+        certificate: scene.path("own.pem"),
+        key: scene.path("own.key"),
+    });
+    let table = |more: &str| {
+        let text = format!("[store]\nbackend = \"etcd\"\nendpoints = {:?}\n{more}\n", cluster.endpoints());
+        std::fs::write(scene.path("deploylock.toml"), text).unwrap();
+    };
+    let own = "cert = \"own.pem\"\nkey = \"own.key\"\n";
+    table(&format!("ca = \"ca.pem\"\n{own}"));
+    let held = scene.hold(&["-l", "a"]);
+    let waiting = crate::tools::waiter(&scene, &["-l", "a"]);
+    scene.ok(&["release", &held]);
+    crate::tools::soon_held(&scene, &waiting);
+    assert_eq!(scene.run(&["check"]).code, 0);
+    // Whom we do not know is not talked to, and who does not know us does not talk.
+    for more in [format!("ca = \"stranger.pem\"\n{own}"), "ca = \"ca.pem\"\n".to_owned()] {
+        table(&more);
+        let said = scene.run(&["list"]);
+        assert!(said.code == 69 && said.err.contains("certificate"), "{more}: {said:?}");
+    }
+    table(&format!("ca = \"none.pem\"\n{own}"));
+    assert!(scene.run(&["list"]).err.contains("none.pem"));
+}

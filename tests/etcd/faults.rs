@@ -208,3 +208,54 @@ fn an_uncontended_acquire_is_one_read_and_one_transaction() {
     // Acquired, perhaps its command noted, released.
     assert!((2..=3).contains(&reads) && (2..=3).contains(&txns), "{reads} reads, {txns} transactions");
 }
+
+#[test]
+fn a_waiter_whose_revision_was_compacted_away_looks_again() {
+    let (cluster, _) = crate::cluster::shared();
+    let proxy = Proxy::to(cluster.port(0));
+    let scene = Scene::new();
+    let direct = std::fs::read_to_string(scene.path("deploylock.toml")).unwrap();
+    let through = direct.replace(&cluster.endpoints()[0], &proxy.endpoint()).replace("6s", "60s");
+    std::fs::write(scene.path("cut.toml"), through).unwrap();
+    let mut run = holder(&scene, &["-l", "a"]);
+    let waiting = Group::of(&scene, &["--config", "cut.toml", "run", "--wait", "-l", "a", "--", "cat"]);
+    scene.until("waiting", 1);
+    proxy.cut();
+    run.let_go();
+    assert_eq!(run.end().code, 0);
+    let status = cluster.etcdctl(&["get", "-w", "json", "none"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    cluster.etcdctl(&["compact", &status["header"]["revision"].to_string()]);
+    // It was granted; it does not know, and its old connections never will.
+    proxy.renew();
+    proxy.mend();
+    eventually("it has learnt of its grant", || crate::tools::child_of(waiting.pid()).is_some());
+}
+
+#[test]
+fn a_release_wakes_the_next_and_not_the_whole_queue() {
+    let (cluster, _) = crate::cluster::shared();
+    let proxy = Proxy::to(cluster.port(0));
+    let scene = Scene::new();
+    let direct = std::fs::read_to_string(scene.path("deploylock.toml")).unwrap();
+    let through = direct.replace(&cluster.endpoints()[0], &proxy.endpoint());
+    std::fs::write(scene.path("counted.toml"), through).unwrap();
+    let mut run = holder(&scene, &["-l", "a"]);
+    let queue: Vec<Group> = (1..=8)
+        .map(|place| {
+            let args = ["--config", "counted.toml", "run", "-q", "--wait", "-l", "a", "--", "cat"];
+            let group = Group::of(&scene, &args);
+            scene.until("waiting", place);
+            group
+        })
+        .collect();
+    // What each does once it waits is done.
+    std::thread::sleep(Duration::from_millis(500));
+    proxy.trips();
+    run.let_go();
+    soon_held(&scene, &queue[0]);
+    std::thread::sleep(Duration::from_secs(1));
+    // The first looks, notes it, and watches its hold; the second looks whom to watch now.
+    let (reads, txns) = proxy.trips();
+    assert!(reads <= 4 && txns <= 2, "{reads} reads, {txns} transactions by a queue of eight");
+}

@@ -19,6 +19,7 @@ struct Shared {
     /// How many answers to transactions are still to be lost.
     lose: AtomicU64,
     lost: AtomicU64,
+    generation: AtomicU64,
     /// Requests of either kind that came through.
     reads: AtomicU64,
     txns: AtomicU64,
@@ -57,6 +58,11 @@ impl Proxy {
     /// From now on nothing comes through.
     pub fn cut(&self) {
         self.shared.cut.store(true, Ordering::SeqCst);
+    }
+
+    /// The connections of before stay cut for ever.
+    pub fn renew(&self) {
+        self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     pub fn mend(&self) {
@@ -114,8 +120,9 @@ fn note(bytes: &[u8], shared: &Shared, swallow: &AtomicBool) -> bool {
 fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, let_through: &dyn Fn(&[u8]) -> bool) {
     from.set_read_timeout(Some(TICK)).unwrap();
     let mut bytes = [0u8; 64 << 10];
+    let born = shared.generation.load(Ordering::SeqCst);
     while !shared.over.load(Ordering::SeqCst) {
-        if shared.cut.load(Ordering::SeqCst) {
+        if shared.cut.load(Ordering::SeqCst) || shared.generation.load(Ordering::SeqCst) != born {
             std::thread::park_timeout(TICK);
             continue;
         }

@@ -19,6 +19,8 @@ const ANSWER: Duration = Duration::from_secs(4);
 const ANSWER_AGAIN: Duration = Duration::from_millis(1500);
 /// How long one endpoint may take to let us in.
 const CONNECT: Duration = Duration::from_secs(2);
+/// What is said of an endpoint that says nothing.
+const SILENCE: &str = "no answer in time";
 /// How long to let a cluster come to itself before it is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -111,7 +113,7 @@ impl Client {
         deadline: Duration,
     ) -> Result<T> {
         let body = body.to_string().into_bytes();
-        let mut round = 0;
+        let (mut round, mut telling) = (0, None);
         loop {
             let why = match self.attempt(path, &body, repeat, deadline) {
                 Ok((_, bytes)) => return read(&bytes),
@@ -120,9 +122,13 @@ impl Client {
             };
             self.next_endpoint();
             round += 1;
+            // That time ran out is no news at the end of it.
+            if !why.ends_with(SILENCE) || telling.is_none() {
+                telling = Some(why);
+            }
             let now = clock::since_boot();
             if now >= deadline {
-                return Err(CallError::Unreachable(why));
+                return Err(CallError::Unreachable(telling.unwrap_or_default()));
             }
             // Each endpoint was asked once: they may all be busy with choosing a leader.
             if round % self.settings.endpoints.len() == 0 {
@@ -143,7 +149,7 @@ impl Client {
         let deadline = deadline.min(clock::since_boot() + answer);
         let fresh = self.connection.borrow().as_ref().is_none_or(|(at, _)| *at != self.at.get());
         if fresh {
-            let opened = self.connect(deadline).map_err(|e| Attempt::Again(self.named(&e.to_string())))?;
+            let opened = self.connect(deadline).map_err(|e| Attempt::Again(self.named(&said(&e))))?;
             *self.connection.borrow_mut() = Some((self.at.get(), opened));
         }
         self.authenticate(deadline)?;
@@ -326,7 +332,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 fn said(e: &io::Error) -> String {
     match e.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => SILENCE.to_owned(),
         io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
         _ => e.to_string(),
     }
