@@ -54,6 +54,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The program of this name could not be started.
+    #[must_use]
+    pub fn of(name: String, e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::NotFound => StartError::NotFound(name),
+            _ => StartError::NotExecutable(name, e),
+        }
+    }
+
     /// The exit code that shells use.
     #[must_use]
     pub fn code(&self) -> u8 {
@@ -91,10 +100,7 @@ pub fn start(
     // Only the command is to keep it open.
     drop(held);
     let name = || program.to_string_lossy().into_owned();
-    let child = child.map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => StartError::NotFound(name()),
-        _ => StartError::NotExecutable(name(), e),
-    })?;
+    let child = child.map_err(|e| StartError::of(name(), e))?;
     let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
     Ok(Running { child, pid })
 }

@@ -153,6 +153,9 @@ fn parse(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
 /// Runs the program with these arguments, the first being its name. The exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some((name, e)) = crate::tied::become_command(&arguments) {
+        return finish(Err(crate::command::StartError::of(name, e).into()), None);
+    }
     if let Some((global, run)) = quick::parse(&arguments) {
         let context = Context::new(global);
         return finish(run.exec(&context), Some(&context));

@@ -15,6 +15,7 @@ use crate::ops::{release, versions};
 use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
 use crate::store::{Lease, Store, StoreError};
+use crate::tied;
 
 /// A command that is to run under the locks of a deployment.
 pub struct UnderLocks<'a> {
@@ -78,7 +79,12 @@ impl UnderLocks<'_> {
         // No hook may inherit what keeps the locks.
         let _alone = hook::alone();
         let held = lease.map(Lease::hand_down).transpose()?.flatten();
-        Ok(command::start(self.command, &variables(&d.id, Some(d), self.version), held)?)
+        let variables = variables(&d.id, Some(d), self.version);
+        // A hold that has to be confirmed goes with this process, whatever becomes of the command.
+        if lease.is_some_and(|lease| lease.deadline().is_some()) {
+            return Ok(command::start(&tied::tie(self.command), &variables, held)?);
+        }
+        Ok(command::start(self.command, &variables, held)?)
     }
 
     /// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,

@@ -103,3 +103,29 @@ fn a_lost_lease_ends_the_command_though_the_record_is_there() {
     assert_eq!(run.end().code, 76);
     assert!(is_free(&scene, &["-l", "a"]));
 }
+
+#[test]
+fn a_command_does_not_outlive_its_killed_wrapper() {
+    let scene = Scene::new();
+    let run = Group::of(&scene, &["run", "-l", "a", "--", "sh", "-c", "echo $$ > pid; exec sleep 600"]);
+    let command = crate::tools::until_written(&scene, "pid");
+    run.signal("KILL");
+    eventually("its command ends", || {
+        let stat = std::fs::read_to_string(format!("/proc/{command}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    });
+}
+
+#[test]
+fn a_command_is_started_as_shells_start_it() {
+    let scene = Scene::new();
+    let run = |args: &[&str]| scene.run(&[&["run", "-l", "a", "--"], args].concat());
+    let said = run(&["no-such-command"]);
+    assert!(said.code == 127 && said.err.contains("no-such-command: command not found"), "{said:?}");
+    std::fs::write(scene.path("data"), "x").unwrap();
+    assert_eq!(run(&["./data"]).code, 126);
+    scene.shell("sh", "echo 'echo plain $1; exit 3' > script; chmod +x script");
+    let said = run(&["./script", "word"]);
+    assert_eq!((said.code, said.out.trim()), (3, "plain word"), "{said:?}");
+    assert!(is_free(&scene, &["-l", "a"]));
+}

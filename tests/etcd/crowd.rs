@@ -31,7 +31,7 @@ fn client(scene: &Scene, number: u32) {
         let random = mixed(number * 1000 + turn);
         let first = format!("lock{}", random % LOCKS);
         let second = format!("lock{}", (random / 7) % LOCKS);
-        let shared = random % 3 == 0;
+        let shared = random.is_multiple_of(3);
         let mut args = vec!["run", "--wait", "-q", "-l", &first];
         if second != first {
             args.extend(["-l", &second]);

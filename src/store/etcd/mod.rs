@@ -10,6 +10,7 @@ mod commit;
 mod history;
 mod keys;
 mod lease;
+mod life;
 mod messages;
 mod settings;
 mod sleeper;
@@ -30,8 +31,9 @@ use client::{CallError, Client};
 use commit::Done;
 use keys::Keys;
 use lease::Keeper;
+use life::Again;
 use settings::Settings;
-use txn::{Again, EtcdTxn};
+use txn::EtcdTxn;
 
 pub use check::{Checked, Member};
 pub use history::REMEMBERED;
