@@ -38,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "signals",
             "hook",
             "command",
+            "tied",
             "fingerprint",
             "output",
         ],

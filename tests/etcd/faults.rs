@@ -259,3 +259,20 @@ fn a_release_wakes_the_next_and_not_the_whole_queue() {
     let (reads, txns) = proxy.trips();
     assert!(reads <= 4 && txns <= 2, "{reads} reads, {txns} transactions by a queue of eight");
 }
+
+#[test]
+fn what_was_taken_over_from_a_stopped_run_is_not_released_by_it() {
+    let scene = Scene::with_topology("[environments.prod]\ncontainers = [\"w\"]\non_crash = \"hold\"\n");
+    let script = "echo $$ > pid; until [ -e end ]; do sleep 0.05; done";
+    let run = Group::of(&scene, &["run", "-e", "prod", "--", "sh", "-c", script]);
+    until_written(&scene, "pid");
+    let held = crate::tools::id(&scene.until("held", 1)[0]);
+    run.signal("STOP");
+    eventually("its lease runs out", || scene.ok(&["list", "--by", "deployment"]).contains("crashed"));
+    let resumed = Group::of(&scene, &["run", "--resume", &held, "--", "cat"]);
+    eventually("it is taken over", || crate::tools::child_of(resumed.pid()).is_some());
+    std::fs::write(scene.path("end"), "").unwrap();
+    run.signal("CONT");
+    assert_eq!(run.end().code, 76);
+    assert_eq!(crate::tools::deployment(&scene, resumed.pid())["id"], held.as_str());
+}

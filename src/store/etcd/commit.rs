@@ -317,6 +317,10 @@ pub(super) fn error(store: String, waited: Duration, e: CallError) -> StoreError
         CallError::Refused { code: code::UNAUTHENTICATED, why } => {
             StoreError::Refused { store, why: format!("{why} (check user and password)") }
         }
+        CallError::Refused { code: code::NOT_FOUND, why } if why.contains("lease") => StoreError::Refused {
+            store,
+            why: format!("{why}: this process was stopped for too long; try again"),
+        },
         CallError::Refused { why, .. } => StoreError::Refused { store, why },
     }
 }

@@ -21,6 +21,12 @@ pub(super) struct Again {
 }
 
 impl EtcdTxn<'_> {
+    /// Whether what this process held was found dead, kept, and taken over by another: to this one it is gone.
+    pub(super) fn is_anothers(&self, id: &Id, record: &Record) -> bool {
+        let own = self.store.lease_of(id);
+        own.is_some_and(|own| record.alive.is_some_and(|lease| lease != own))
+    }
+
     /// A lease for one more deployment of this process.
     fn keeper(&mut self) -> Result<Arc<Keeper>> {
         self.entered += 1;

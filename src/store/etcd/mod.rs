@@ -58,6 +58,8 @@ pub struct EtcdStore {
     keys: Keys,
     /// The revision that was looked at last.
     seen: Cell<i64>,
+    /// How long the present call may be tried.
+    patience: Cell<Duration>,
     own: RefCell<VecDeque<i64>>,
     keepers: RefCell<Vec<Kept>>,
     listener: Option<Arc<dyn Listener>>,
@@ -83,6 +85,7 @@ impl EtcdStore {
             keys: Keys::below(&settings.prefix),
             settings,
             seen: Cell::new(0),
+            patience: Cell::new(PATIENCE),
             own: RefCell::default(),
             keepers: RefCell::default(),
             listener: None,
@@ -102,8 +105,10 @@ impl EtcdStore {
         let keepers = self.keepers.borrow();
         let alive = || keepers.iter().filter_map(|kept| Some((kept.waits, kept.keeper.upgrade()?)));
         if alive().any(|(waits, _)| waits) {
-            return now + self.settings.patience * WAITING;
+            self.patience.set(self.settings.patience * WAITING);
+            return now + self.patience.get();
         }
+        self.patience.set(self.settings.patience);
         let ends = alive().map(|(_, keeper)| keeper.deadline().give_up);
         ends.fold(now + self.settings.patience, Duration::min).max(now + LEAST)
     }
@@ -129,6 +134,13 @@ impl EtcdStore {
         self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits });
     }
 
+    /// The lease by which this process holds it, if it does.
+    fn lease_of(&self, id: &Id) -> Option<i64> {
+        let keepers = self.keepers.borrow();
+        let kept = keepers.iter().find(|kept| kept.id == *id)?;
+        kept.keeper.upgrade().map(|keeper| keeper.lease())
+    }
+
     /// This deployment has been found to hold.
     fn holds(&self, id: &Id) {
         self.keepers
@@ -150,7 +162,7 @@ impl EtcdStore {
     }
 
     fn failed(&self, e: CallError) -> StoreError {
-        commit::error(self.describe(), self.settings.patience, e)
+        commit::error(self.describe(), self.patience.get(), e)
     }
 
     fn refused(&self, why: String) -> StoreError {

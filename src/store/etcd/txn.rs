@@ -224,7 +224,8 @@ impl Txn for EtcdTxn<'_> {
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
-        let stored = self.record(id)?.cloned().map(|record| self.stored(id, &record));
+        let record = self.record(id)?.cloned().filter(|record| !self.is_anothers(id, record));
+        let stored = record.map(|record| self.stored(id, &record));
         if stored.as_ref().is_some_and(|s| s.state().holds()) {
             self.store.holds(id);
         }
@@ -295,7 +296,7 @@ impl Txn for EtcdTxn<'_> {
     }
 
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
-        let Some(record) = self.record(id)?.cloned() else {
+        let Some(record) = self.record(id)?.cloned().filter(|record| !self.is_anothers(id, record)) else {
             return Ok(None);
         };
         let stored = self.stored(id, &record);

@@ -14,6 +14,8 @@ use crate::clock;
 
 /// The longest head of an answer.
 const LONGEST_HEAD: usize = 64 << 10;
+/// How much longer the body of an answer may take than its head.
+const TRANSFER: Duration = Duration::from_secs(4);
 /// Asks a member to end a stream when it has lost the others: it would just be silent.
 const REQUIRE_LEADER: &str = "Grpc-Metadata-hasleader: true\r\n";
 /// The longest answer: more than etcd ever sends in one.
@@ -219,7 +221,8 @@ impl Connection {
         self.send(path, token, "", body, deadline).map_err(|why| Broken { sent: false, why })?;
         let answer = (|| {
             let head = self.head(deadline)?;
-            let body = self.body(&head, deadline)?;
+            // It is being answered: a large answer may take its time.
+            let body = self.body(&head, deadline + TRANSFER)?;
             Ok((head, body))
         })();
         let (head, body) = answer.map_err(|why| Broken { sent: true, why })?;
