@@ -55,6 +55,8 @@ pub struct Cluster {
     folder: TempDir,
     members: Vec<Member>,
     tls: Option<Tls>,
+    /// As long as the tests.
+    lasting: bool,
 }
 
 /// Files for a server that wants to see certificates; clients show the same one.
@@ -71,15 +73,15 @@ fn free_port() -> u16 {
 impl Cluster {
     /// So many members, all running and agreed.
     pub fn start(count: usize) -> Cluster {
-        Cluster::with(count, None)
+        Cluster::with(count, None, false)
     }
 
     /// One that asks for certificates.
     pub fn secure(tls: Tls) -> Cluster {
-        Cluster::with(1, Some(tls))
+        Cluster::with(1, Some(tls), false)
     }
 
-    fn with(count: usize, tls: Option<Tls>) -> Cluster {
+    fn with(count: usize, tls: Option<Tls>, lasting: bool) -> Cluster {
         let memory = std::path::Path::new("/dev/shm");
         let builder = || {
             let mut builder = tempfile::Builder::new();
@@ -89,7 +91,8 @@ impl Cluster {
         let folder = if memory.exists() { builder().tempdir_in(memory) } else { builder().tempdir() };
         let member =
             |i| Member { name: format!("m{i}"), client: free_port(), peer: free_port(), process: None };
-        let mut cluster = Cluster { folder: folder.unwrap(), members: (0..count).map(member).collect(), tls };
+        let mut cluster =
+            Cluster { folder: folder.unwrap(), members: (0..count).map(member).collect(), tls, lasting };
         (0..count).for_each(|i| cluster.begin(i));
         (0..count).for_each(|i| cluster.until_up(i));
         cluster
@@ -119,7 +122,14 @@ impl Cluster {
         let peer = format!("http://127.0.0.1:{}", member.peer);
         let log = std::fs::File::create(self.folder.path().join(format!("{}.log", member.name))).unwrap();
         let mut etcd = Command::new("setpriv");
-        etcd.args(["--pdeathsig", "KILL", "etcd", "--name", &member.name, "--data-dir"])
+        if self.lasting {
+            // Nothing that lasts as long as the tests is dropped at their end: it tidies up after itself.
+            let tidy = "d=$0; \"$@\" & trap 'kill -9 $!; wait; rm -rf \"$d\"; exit' TERM; wait";
+            etcd.args(["--pdeathsig", "TERM", "sh", "-c", tidy]).arg(self.folder.path());
+        } else {
+            etcd.args(["--pdeathsig", "KILL"]);
+        }
+        etcd.args(["etcd", "--name", &member.name, "--data-dir"])
             .arg(self.folder.path().join(&member.name))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
@@ -212,5 +222,5 @@ pub fn shared() -> (&'static Cluster, String) {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
     static PREFIXES: AtomicUsize = AtomicUsize::new(0);
     let number = PREFIXES.fetch_add(1, Ordering::Relaxed);
-    (SHARED.get_or_init(|| Cluster::start(1)), format!("/test/{}/{number}", std::process::id()))
+    (SHARED.get_or_init(|| Cluster::with(1, None, true)), format!("/test/{}/{number}", std::process::id()))
 }

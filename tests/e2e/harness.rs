@@ -40,8 +40,8 @@ impl Scene {
     /// With this `deploylock.toml`.
     pub fn with_topology(text: &str) -> Self {
         let scene = Scene::new();
-        let store = scene.store().unwrap_or_default();
-        std::fs::write(scene.path("deploylock.toml"), format!("{text}\n{store}")).unwrap();
+        let store = scene.store().map(|store| format!("\n{store}")).unwrap_or_default();
+        std::fs::write(scene.path("deploylock.toml"), format!("{text}{store}")).unwrap();
         scene
     }
 
