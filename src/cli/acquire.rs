@@ -6,6 +6,7 @@ use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::freeze::{gate, overriding};
 use super::not_acquired::not_acquired;
+use super::opened::Opened;
 use super::progress::Line;
 use super::resume;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
@@ -16,7 +17,7 @@ use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
 use crate::ops::release;
 use crate::process;
 use crate::signals::Signals;
-use crate::store::files::FilesStore;
+use crate::store::Store;
 
 #[derive(Args)]
 pub struct Acquire {
@@ -63,10 +64,7 @@ impl Exec for Acquire {
 }
 
 impl Acquire {
-    fn prepare(
-        &self,
-        context: &Context,
-    ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
+    fn prepare(&self, context: &Context) -> Result<(Opened, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
             let Some(mut draft) = resume::paused(&store, id, &self.record)? else {
@@ -112,7 +110,7 @@ impl Acquire {
 }
 
 /// The promise is made durable, then told, then kept: until the id is out, the locks go with this process.
-fn report(store: &FilesStore, grant: Grant) -> Answer {
+fn report(store: &dyn Store, grant: Grant) -> Answer {
     let Grant { deployment, lease, .. } = grant;
     let told = release::promise(store, &deployment.id)
         .map_err(Failure::from)
