@@ -12,8 +12,9 @@ use super::terminal::say;
 use super::{Answer, Exec};
 use crate::clock;
 use crate::deployment::Stored;
-use crate::ops::survey::survey;
+use crate::ops::survey::{Survey, survey};
 use crate::output::style::clean;
+use crate::process;
 use crate::store::files::FilesStore;
 use crate::store::{self, Store};
 
@@ -106,8 +107,27 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
     }
 }
 
+/// What tells that this folder is in use through two mounts on this host, which is not for sure an error, but
+/// is none that anything else could tell.
+fn check_mount(store: &FilesStore, seen: &Survey, found: &mut Findings) -> Result<(), Failure> {
+    let path = store.directory().display();
+    let Some(device) = store.device()? else { return Ok(()) };
+    let here = process::here();
+    let deployments = seen.deployments.iter().filter_map(|shown| shown.stored.deployment());
+    let bound = deployments.filter(|d| d.place.boot == here.boot && ![0, device].contains(&d.place.device));
+    for d in bound {
+        found.errors.push(format!(
+            "{path}: {} was made through another mount of this folder, and advisory locks do not reach from one to \
+             the other: both may decide at once. Use the folder by one path only",
+            d.id
+        ));
+    }
+    Ok(())
+}
+
 fn check_records(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
     let seen = survey(store)?;
+    check_mount(store, &seen, found)?;
     for shown in &seen.deployments {
         if let (Stored::Unreadable(u), None) = (&shown.stored, shown.stale()) {
             found.errors.push(format!(

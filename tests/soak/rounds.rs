@@ -36,7 +36,11 @@ pub fn run(plan: &Plan) -> ExitCode {
         while plan.cycles.is_none_or(|n| sum.cycles < n) && plan.time.is_none_or(|t| began.elapsed() < t) {
             if let Err(wrong) = round(folder.path(), plan, &mut sum) {
                 let kept = folder.keep();
-                return Err(format!("round {}: {wrong}\nthe store is kept in {}", sum.rounds, kept.display()));
+                return Err(format!(
+                    "round {}: {wrong}\nthe store is kept in {}",
+                    sum.rounds,
+                    kept.display()
+                ));
             }
             if sum.rounds.is_multiple_of(40) {
                 report(&sum, began.elapsed());
