@@ -553,9 +553,10 @@ impl Txn for Files<'_> {
 
     fn tidy(&mut self) -> Result<()> {
         takeover::tidy(self.top)?;
-        for lock in rebuild::all_locks(self.top)? {
-            // Where another host may remember that the name was there, the file stays.
-            if self.top.local && self.queue_mut(&lock)?.lines.is_empty() {
+        // Elsewhere another host may remember names that are gone, and not yet see those that are new.
+        for lock in rebuild::all_locks(self.top)?.into_iter().filter(|_| self.top.local) {
+            self.strike_void(&lock)?;
+            if self.queue_mut(&lock)?.lines.is_empty() {
                 self.top.remove(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?;
                 self.queues.remove(&lock);
                 self.lock_files.remove(&lock);
