@@ -74,10 +74,12 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
         return Ok(());
     };
     check_mode(path, meta.mode(), found);
+    check_group(path, &meta, found);
     if store.is_local()? == Some(false) {
         found.warnings.push(format!(
             "{}: on a file system that other hosts may have mounted too; locks of other hosts can only be told \
-             dead by a person, and waiters notice other hosts' changes late",
+             dead by a person, and waiters notice other hosts' changes late. On this host use it through one mount \
+             only: another may have advisory locks of its own",
             path.display()
         ));
     }
@@ -103,6 +105,19 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
              share it with a group instead (chmod 2770)",
             path.display(),
             mode & 0o7777
+        ));
+    }
+}
+
+/// Elsewhere than Linux files get their folder's group anyway.
+fn check_group(path: &Path, meta: &std::fs::Metadata, found: &mut Findings) {
+    let (shared, inherited) = (meta.mode() & 0o022 == 0o020, meta.mode() & 0o2000 != 0);
+    let own = rustix::process::getegid().as_raw();
+    if cfg!(target_os = "linux") && shared && !inherited && meta.gid() != own {
+        found.warnings.push(format!(
+            "{}: a group may write there, but files get the group of who makes them, and the others cannot use \
+             them; let them get the folder's (chmod g+s)",
+            path.display()
         ));
     }
 }

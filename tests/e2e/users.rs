@@ -296,6 +296,18 @@ fn in_a_sticky_directory_nobody_removes_anothers_and_waiters_go_on() {
     assert_eq!(carol.end().code, 0);
 }
 
+#[test]
+fn a_directory_that_does_not_hand_its_group_down_is_warned_of() {
+    let Some(scene) = shared("2770") else { return };
+    ALICE.ok(&scene, &["check", "--strict"]);
+    ALICE.ok(&scene, &["run", "-l", "a", "--", "true"]);
+    ALICE.ok(&scene, &["check", "--strict"]);
+    fs::set_permissions(locks(&scene), fs::Permissions::from_mode(0o770)).unwrap();
+    let said = BOB.run(&scene, &["check", "--strict"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("chmod g+s"), "{said:?}");
+}
+
 /// Files and folders outside that root can write and members cannot: none may change through what they plant.
 #[test]
 fn nothing_outside_is_changed_through_what_a_member_plants() {
