@@ -260,14 +260,15 @@ fn what_another_mount_left_behind_is_for_its_own_mount_or_a_person() {
 #[test]
 fn a_waiter_that_may_watch_nothing_is_granted_all_the_same() {
     let scene = Scene::new();
-    let mut held = crate::tools::holder(&scene, &["-l", "a"]);
+    // Bound to no process, so that nothing but its record tells of its end.
+    let held = scene.hold(&["-l", "a"]);
     let script = "echo 0 > /proc/sys/user/max_inotify_watches && \
                   exec deploylock run --wait -l a -- sh -c 'echo ran > ran'";
     let mut command = scene.program("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c", script]);
     let waiting = Group::start(command);
     scene.until("waiting", 1);
-    held.let_go();
+    scene.ok(&["release", &held]);
     soon("without a watch", || !read(&scene, "ran").is_empty());
     assert_eq!(waiting.end().code, 0);
     nothing_left(&scene);
