@@ -8,6 +8,7 @@ mod steps;
 mod tools;
 
 mod commands;
+mod counts;
 mod crash;
 mod crowd;
 mod freeze;
