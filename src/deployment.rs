@@ -116,6 +116,8 @@ pub struct Place {
     pub pid_ns: u64,
     /// Inode of the time namespace; 0 where there is none.
     pub time_ns: u64,
+    /// The mount through which it reaches the store, as its kernel numbers file systems; 0 where unknown.
+    pub device: u64,
 }
 
 /// What is known of a `run`'s command.

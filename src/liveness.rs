@@ -22,6 +22,8 @@ pub enum Kernel {
 pub struct Evidence {
     /// The advisory lock on its record is held by some process.
     pub locked: bool,
+    /// That lock would be seen from here: the record was made through the same mount.
+    pub lock_visible: bool,
     /// Under which kernel it lives.
     pub kernel: Kernel,
     /// Process numbers mean the same to it as to us: same kernel, same pid namespace.
@@ -120,6 +122,7 @@ fn unlocked_process(d: &Deployment, seen: &Evidence) -> Verdict {
         Kernel::Another => {
             return Verdict::Unknown(format!("it runs on {}, which cannot be seen from here", d.place.host));
         }
+        Kernel::Ours if !seen.lock_visible => return unseen(d, seen),
         Kernel::Ours => {}
     }
     if seen.expired {
@@ -142,6 +145,24 @@ fn unlocked_process(d: &Deployment, seen: &Evidence) -> Verdict {
         (_, Presence::Unknown) => {
             Verdict::Unknown("deploylock itself was killed; whether its command lives cannot be seen".into())
         }
+    }
+}
+
+/// Made through another mount on this kernel, whose advisory locks need not reach this one: that the lock seems free
+/// says nothing, and a process number only who lives.
+fn unseen(d: &Deployment, seen: &Evidence) -> Verdict {
+    let alive = |pid| {
+        Verdict::Alive(Some(format!(
+            "process {pid} lives; it uses another mount of this folder, whose locks cannot be seen from here"
+        )))
+    };
+    match (&d.command, seen.command) {
+        _ if seen.same_numbers && seen.process == Presence::Exists => alive(d.process.pid),
+        (Command::Running(c), Presence::Exists) if seen.same_numbers => alive(c.pid),
+        _ => Verdict::Unknown(
+            "it was made through another mount of this folder, whose locks cannot be seen from here"
+                .to_owned(),
+        ),
     }
 }
 

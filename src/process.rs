@@ -32,6 +32,7 @@ pub fn here() -> &'static Place {
         boot: boot_id().unwrap_or_default(),
         pid_ns: namespace("pid"),
         time_ns: namespace("time"),
+        device: 0,
     })
 }
 

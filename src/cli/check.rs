@@ -15,6 +15,7 @@ use crate::clock;
 use crate::deployment::Stored;
 use crate::ops::survey::survey;
 use crate::output::style::clean;
+use crate::process;
 use crate::store::files::FilesStore;
 use crate::store::{self, Store};
 
@@ -81,10 +82,12 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
         return Ok(());
     };
     check_mode(path, meta.mode(), found);
+    check_group(path, &meta, found);
     if store.is_local()? == Some(false) {
         found.warnings.push(format!(
             "{}: on a file system that other hosts may have mounted too; locks of other hosts can only be told \
-             dead by a person, and waiters notice other hosts' changes late",
+             dead by a person, and waiters notice other hosts' changes late. On this host use it through one mount \
+             only: another may have advisory locks of its own",
             path.display()
         ));
     }
@@ -95,6 +98,7 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
         }
         Err(e) => found.errors.push(e.to_string()),
     }
+    check_mount(store, found)?;
     check_records(store, found)
 }
 
@@ -112,6 +116,37 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
             mode & 0o7777
         ));
     }
+}
+
+/// Elsewhere than Linux files get their folder's group anyway.
+fn check_group(path: &Path, meta: &std::fs::Metadata, found: &mut Findings) {
+    let (shared, inherited) = (meta.mode() & 0o022 == 0o020, meta.mode() & 0o2000 != 0);
+    let own = rustix::process::getegid().as_raw();
+    if cfg!(target_os = "linux") && shared && !inherited && meta.gid() != own {
+        found.warnings.push(format!(
+            "{}: a group may write there, but files get the group of who makes them, and the others cannot use \
+             them; let them get the folder's (chmod g+s)",
+            path.display()
+        ));
+    }
+}
+
+/// What tells that this folder is in use through two mounts on this host, which is not for sure an error, but
+/// is none that anything else could tell.
+fn check_mount(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
+    let path = store.directory().display();
+    let Some(device) = store.device()? else { return Ok(()) };
+    let (here, seen) = (process::here(), survey(store)?);
+    let deployments = seen.deployments.iter().filter_map(|shown| shown.stored.deployment());
+    let bound = deployments.filter(|d| d.place.boot == here.boot && ![0, device].contains(&d.place.device));
+    for d in bound {
+        found.errors.push(format!(
+            "{path}: {} was made through another mount of this folder, and advisory locks do not reach from one to \
+             the other: both may decide at once. Use the folder by one path only",
+            d.id
+        ));
+    }
+    Ok(())
 }
 
 /// Unreadable and stale records.

@@ -54,6 +54,7 @@ fn owned() -> Deployment {
 /// On this kernel, in this pid namespace, the record's lock free, everybody gone.
 const NOBODY: Evidence = Evidence {
     locked: false,
+    lock_visible: true,
     kernel: Kernel::Ours,
     same_numbers: true,
     process: Presence::Gone,
@@ -88,6 +89,7 @@ fn the_table_of_verdicts() {
         Evidence { same_numbers: false, process: Unknown, command: Unknown, owner: Unknown, ..NOBODY };
     let over = Evidence { kernel: Kernel::Over, ..other };
     let another = Evidence { kernel: Kernel::Another, ..other };
+    let unseen = Evidence { lock_visible: false, ..NOBODY };
     let rows = [
         // The advisory lock is held: alive, whatever a pid or a ttl says.
         ("locked", Attached, record(), Evidence { locked: true, process: Exists, ..NOBODY }, "alive"),
@@ -143,6 +145,38 @@ fn the_table_of_verdicts() {
         ("on_crash = hold", Attached, held.clone(), NOBODY, "kept"),
         ("on_crash = hold, rebooted", Attached, held.clone(), over, "kept"),
         ("on_crash = hold, waiting", Waiting, held, NOBODY, "dead"),
+        // Through another mount its lock is out of sight: a free one proves nothing.
+        (
+            "another mount, its process lives",
+            Attached,
+            record(),
+            Evidence { process: Exists, ..unseen },
+            "alive",
+        ),
+        (
+            "another mount, its command lives",
+            Attached,
+            running(),
+            Evidence { command: Exists, ..unseen },
+            "alive",
+        ),
+        ("another mount, nobody lives", Attached, running(), unseen, "unknown"),
+        ("another mount, past its ttl", Attached, running(), Evidence { expired: true, ..unseen }, "unknown"),
+        (
+            "another mount and namespace",
+            Waiting,
+            record(),
+            Evidence { lock_visible: false, ..other },
+            "unknown",
+        ),
+        (
+            "another mount, an earlier boot",
+            Attached,
+            running(),
+            Evidence { lock_visible: false, ..over },
+            "dead",
+        ),
+        ("another mount, locked", Attached, running(), Evidence { locked: true, ..unseen }, "lingering"),
         // Bound to no process.
         ("acquired", Detached, record(), NOBODY, "unbound"),
         ("acquired, rebooted", Detached, record(), over, "unbound"),

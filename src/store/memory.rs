@@ -152,6 +152,7 @@ impl Txn for MemoryTxn<'_> {
             _ => false,
         };
         let evidence = Evidence {
+            lock_visible: true,
             locked: alive,
             kernel: Kernel::Ours,
             same_numbers: true,

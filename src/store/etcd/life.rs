@@ -68,6 +68,7 @@ impl EtcdTxn<'_> {
         };
         let evidence = Evidence {
             locked: false,
+            lock_visible: true,
             kernel: if same_boot { Kernel::Ours } else { Kernel::Another },
             same_numbers,
             process: Presence::Unknown,

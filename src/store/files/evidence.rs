@@ -66,6 +66,7 @@ impl Files<'_> {
         let alone = locked && process == Presence::Gone && command == Presence::Gone;
         let evidence = Evidence {
             locked,
+            lock_visible: [0, self.top.device].contains(&d.place.device),
             kernel,
             same_numbers,
             process,
@@ -103,8 +104,8 @@ impl Files<'_> {
             (Kernel::Over, _, Keep::Release) if !stem.boot.is_empty() => {
                 Verdict::Dead("its machine was restarted before its record was written".to_owned())
             }
-            // It never got as far as to hold anything.
-            (Kernel::Ours, State::Waiting, _) => {
+            // It never got as far as to hold anything. Elsewhere than here its lock might be out of sight.
+            (Kernel::Ours, State::Waiting, _) if self.top.local => {
                 Verdict::Dead("its process ended before its record was written".to_owned())
             }
             _ => unknown(),

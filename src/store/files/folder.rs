@@ -136,6 +136,8 @@ pub struct Top {
     pub local: bool,
     /// What new files and folders get.
     pub modes: Modes,
+    /// Its file system as this kernel numbers it: each mount of a FUSE file system has a number of its own.
+    pub device: u64,
     fd: OwnedFd,
     folders: [OnceLock<OwnedFd>; Folder::COUNT],
     steps: Option<Arc<dyn Steps>>,
@@ -167,7 +169,7 @@ impl Top {
         let local = is_local(&fd);
         let local = steps.as_ref().map_or(local, |s| s.local(local));
         let folders = [const { OnceLock::new() }; Folder::COUNT];
-        Ok(Some(Top { path: path.to_owned(), local, modes, fd, folders, steps }))
+        Ok(Some(Top { path: path.to_owned(), local, modes, device: stat.st_dev, fd, folders, steps }))
     }
 
     /// Makes the directory and everything above it, with this mode for itself.
@@ -185,7 +187,7 @@ impl Top {
             Err(e) => return Err(failed("create the lock directory", path, e)),
         }
         match mode {
-            Some(_) => sys::chmod(path, bits).map_err(|e| failed("set the mode of", path, e)),
+            Some(_) => set_mode_of_new(sys::CWD, path, bits).map_err(|e| failed("set the mode of", path, e)),
             None => Ok(()),
         }
     }
@@ -215,8 +217,7 @@ impl Top {
         self.step(&Step::MakeFolder(path)).map_err(|e| io_failed("create", &self.path.join(path), e))?;
         let bits = Bits::from_raw_mode(self.modes.folder);
         match sys::mkdirat(at, path, bits) {
-            // chmod follows no link here: the folder was made a moment ago.
-            Ok(()) => sys::chmodat(at, path, bits, AtFlags::empty())
+            Ok(()) => set_mode_of_new(at, path.as_ref(), bits)
                 .map_err(|e| failed("set the mode of", &self.path.join(path), e)),
             Err(Errno::EXIST) => Ok(()),
             Err(e) => Err(failed("create", &self.path.join(path), e)),
@@ -311,6 +312,10 @@ impl Top {
         };
         let stat = sys::fstat(&fd).map_err(|e| self.strange("look at", folder, name, e))?;
         let what = match FileType::from_raw_mode(stat.st_mode) {
+            // Somebody may have planted a name here for a file of elsewhere, for us to write into.
+            FileType::RegularFile if access == OFlags::RDWR && stat.st_nlink > 1 => {
+                "a hard link: a file that has another name too"
+            }
             FileType::RegularFile => {
                 let length = u64::try_from(stat.st_size).unwrap_or(0);
                 return Ok(Some(Opened { file: File::from(fd), length, name: (folder, name.to_owned()) }));
@@ -540,6 +545,22 @@ impl Top {
 
 /// The largest file that is read: far more than any lock file or record, far less than memory.
 const LARGEST: usize = 64 << 20;
+
+/// Sets the mode of a folder that was made a moment ago, and may be something else by now: no link is followed.
+fn set_mode_of_new(at: BorrowedFd<'_>, path: &Path, bits: Bits) -> rustix::io::Result<()> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match sys::openat(at, path, flags | OFlags::RDONLY, Bits::empty()) {
+        Ok(fd) => sys::fchmod(fd, bits),
+        // A umask that takes reading from oneself.
+        #[cfg(target_os = "linux")]
+        Err(Errno::ACCESS) => {
+            use std::os::fd::AsRawFd as _;
+            let fd = sys::openat(at, path, flags | OFlags::PATH, Bits::empty())?;
+            sys::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), bits)
+        }
+        Err(e) => Err(e),
+    }
+}
 
 /// Opens below a folder without following any link. Kernels without `openat2` get the next best: names here have
 /// one component but for very long lock names.

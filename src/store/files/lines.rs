@@ -8,7 +8,7 @@ use super::queue::{self, Line, Queue};
 use super::rebuild;
 use super::txn::Files;
 use crate::deployment::Id;
-use crate::engine::Standing;
+use crate::engine::{Standing, View as _};
 use crate::model::LockName;
 use crate::store::Result;
 
@@ -106,6 +106,16 @@ impl Files<'_> {
         }
         queue.lines = others;
         self.queues.insert(lock.clone(), queue);
+        Ok(())
+    }
+
+    /// Voids the lines whose records are gone: what was killed between giving back and tidying has left them.
+    pub(super) fn strike_void(&mut self, lock: &LockName) -> Result<()> {
+        for entry in self.queue(lock)? {
+            if self.standing(&entry.id)? == Standing::Gone {
+                self.strike(lock, &entry.id)?;
+            }
+        }
         Ok(())
     }
 

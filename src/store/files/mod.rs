@@ -95,6 +95,14 @@ impl FilesStore {
         Ok(Top::open(&self.place.directory, None)?.map(|top| top.local))
     }
 
+    /// The mount through which it is reached, as this kernel numbers file systems; `None` where there is no store.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub fn device(&self) -> Result<Option<u64>> {
+        Ok(Top::open(&self.place.directory, None)?.map(|top| top.device))
+    }
+
     /// Tests on the spot whether advisory locks exclude there.
     ///
     /// # Errors

@@ -27,6 +27,9 @@ pub fn write(d: &Deployment) -> String {
     line(out, "start", &d.process.start);
     line(out, "pid_ns", &d.place.pid_ns);
     line(out, "time_ns", &d.place.time_ns);
+    if d.place.device != 0 {
+        line(out, "device", &d.place.device);
+    }
     if let Some(p) = &d.owner_process {
         line(out, "owner_pid", &p.pid);
         line(out, "owner_start", &p.start);
@@ -158,6 +161,7 @@ struct Raw {
     start: u64,
     pid_ns: u64,
     time_ns: u64,
+    device: u64,
     owner_pid: Option<u32>,
     owner_start: Option<u64>,
     requested: u64,
@@ -225,6 +229,7 @@ impl Raw {
             "start" => self.start = value.number()?,
             "pid_ns" => self.pid_ns = value.number()?,
             "time_ns" => self.time_ns = value.number()?,
+            "device" => self.device = value.number()?,
             "owner_pid" => self.owner_pid = Some(value.number()?),
             "owner_start" => self.owner_start = Some(value.number()?),
             "requested" => self.requested = value.number()?,
@@ -358,7 +363,13 @@ impl Raw {
             containers: self.containers,
             locks: self.locks.iter().map(request).collect::<Result<_, _>>()?,
             owner: self.owner,
-            place: Place { host: self.host, boot: self.boot, pid_ns: self.pid_ns, time_ns: self.time_ns },
+            place: Place {
+                host: self.host,
+                boot: self.boot,
+                pid_ns: self.pid_ns,
+                time_ns: self.time_ns,
+                device: self.device,
+            },
             process: Process { pid: self.pid, start: self.start },
             owner_process: self.owner_pid.map(|pid| Process { pid, start: self.owner_start.unwrap_or(0) }),
             command,
@@ -429,7 +440,13 @@ pub(crate) mod tests {
                 request(Kind::Container, "web-1", Mode::Shared, 2),
             ],
             owner: "ci@build-7".into(),
-            place: Place { host: "build-7".into(), boot: "1234abcd".into(), pid_ns: 4, time_ns: 5 },
+            place: Place {
+                host: "build-7".into(),
+                boot: "1234abcd".into(),
+                pid_ns: 4,
+                time_ns: 5,
+                device: 6,
+            },
             process: Process { pid: 4711, start: 99 },
             owner_process: Some(Process { pid: 1, start: 2 }),
             command: Command::Running(Process { pid: 4712, start: 100 }),

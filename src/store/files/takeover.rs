@@ -12,8 +12,8 @@
 
 use super::folder::{Folder, Top, io_failed};
 use super::names::{self, Stem};
+use super::queue;
 use super::txn::{FileLease, Files};
-use super::{queue, record};
 use crate::deployment::{Deployment, State};
 use crate::model::Keep;
 use crate::store::{Lease, Result, StoreError};
@@ -35,7 +35,7 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     let opened = top.create(DETACHED, &new)?;
     fs2::FileExt::try_lock_exclusive(&opened.file)
         .map_err(|e| io_failed("lock", &top.show(DETACHED, &new), e))?;
-    top.write(&opened, record::write(d).as_bytes(), 0)?;
+    top.write(&opened, txn.text(d).as_bytes(), 0)?;
     // It takes the place of a record that was promised to outlast a power failure.
     top.sync(&opened)?;
     let name = stem.to_string();

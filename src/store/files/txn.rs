@@ -11,7 +11,7 @@ use super::names::{self, Stem};
 use super::queue::{self, Queue};
 use super::{boot_tag, history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
-use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Happening, Id, Place, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
 use crate::process;
@@ -263,6 +263,12 @@ impl<'a> Files<'a> {
         Ok(removed)
     }
 
+    /// The record of one that reaches the store as we do.
+    pub(super) fn text(&self, d: &Deployment) -> String {
+        let place = Place { device: self.top.device, ..d.place.clone() };
+        record::write(&Deployment { place, ..d.clone() })
+    }
+
     /// A line in the file of each lock.
     fn write_lines(&mut self, d: &Deployment, stem: &Stem, under: &[(LockName, Id)]) -> Result<()> {
         for request in &d.locks {
@@ -406,7 +412,7 @@ impl Txn for Files<'_> {
         let written = (|| {
             fs2::FileExt::try_lock_exclusive(&opened.file)
                 .map_err(|e| io_failed("lock", &self.top.show(waiting, &name), e))?;
-            self.top.write(&opened, record::write(d).as_bytes(), 0)?;
+            self.top.write(&opened, self.text(d).as_bytes(), 0)?;
             match state {
                 State::Waiting => self.write_lines(d, &stem, under),
                 State::Attached | State::Detached => {
@@ -547,9 +553,10 @@ impl Txn for Files<'_> {
 
     fn tidy(&mut self) -> Result<()> {
         takeover::tidy(self.top)?;
-        for lock in rebuild::all_locks(self.top)? {
-            // Where another host may remember that the name was there, the file stays.
-            if self.top.local && self.queue_mut(&lock)?.lines.is_empty() {
+        // Elsewhere another host may remember names that are gone, and not yet see those that are new.
+        for lock in rebuild::all_locks(self.top)?.into_iter().filter(|_| self.top.local) {
+            self.strike_void(&lock)?;
+            if self.queue_mut(&lock)?.lines.is_empty() {
                 self.top.remove(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?;
                 self.queues.remove(&lock);
                 self.lock_files.remove(&lock);

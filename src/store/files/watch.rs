@@ -34,8 +34,10 @@ const AFTER_YOU: Duration = Duration::from_millis(5);
 
 pub(super) struct FilesSleeper<'a> {
     store: &'a FilesStore,
-    /// How late another host's changes may be noticed; `None` where no other host can make any.
-    retry: Option<Duration>,
+    /// How late may be noticed what no event tells.
+    retry: Duration,
+    /// No other host can make changes.
+    local: bool,
     events: Option<events::Events>,
     /// In place of events.
     glance: Glance,
@@ -52,10 +54,9 @@ impl<'a> FilesSleeper<'a> {
     pub(super) fn new(store: &'a FilesStore, retry: Duration) -> Result<Self> {
         let local = store.is_local()?.unwrap_or(false);
         let events = events::Events::new();
-        let retry = if local && events.is_some() { None } else { Some(retry) };
         let (glance, ends, ended) = Default::default();
         let (unseen, expiry, looks) = (false, None, LOOK_AGAIN.len());
-        Ok(FilesSleeper { store, retry, events, glance, unseen, ends, ended, expiry, looks })
+        Ok(FilesSleeper { store, retry, local, events, glance, unseen, ends, ended, expiry, looks })
     }
 
     fn path(&self, state: State, d: &Deployment) -> PathBuf {
@@ -120,7 +121,8 @@ impl<'a> FilesSleeper<'a> {
     fn deadline(&self, until: Option<Duration>) -> Option<(Duration, Wake)> {
         let now = clock::since_boot();
         let look_again = LOOK_AGAIN.get(self.looks).map(|d| (now + *d, Wake::Look));
-        let retry = self.retry.map(|d| (now + d, Wake::Look));
+        let wanted = !self.local || self.events.is_none();
+        let retry = wanted.then_some((now + self.retry, Wake::Look));
         let expiry = self.expiry.map(|at| (at, Wake::Look));
         [until.map(|at| (at, Wake::Time)), look_again, retry, expiry]
             .into_iter()
@@ -173,9 +175,12 @@ impl Sleeper for FilesSleeper<'_> {
             // What has passed and still stands is held by a process that lives.
             .filter(|at| *at > now.boot)
             .min();
-        match &mut self.events {
-            Some(events) => events.watch(&paths),
-            None => self.glance.watch(&paths),
+        if self.events.as_mut().is_some_and(|events| !events.watch(&paths)) {
+            // This user has no more watches, or may not read what to watch.
+            self.events = None;
+        }
+        if self.events.is_none() {
+            self.glance.watch(&paths);
         }
         self.watch_processes(&watched);
         Ok(())
@@ -183,8 +188,8 @@ impl Sleeper for FilesSleeper<'_> {
 
     fn arm_all(&mut self) -> Result<()> {
         let folders = State::ALL.map(|s| self.store.directory().join(Folder::Deployments(s).path()));
-        if let Some(events) = &mut self.events {
-            events.watch_folders(&folders);
+        if self.events.as_mut().is_some_and(|events| !events.watch_folders(&folders)) {
+            self.events = None;
         }
         Ok(())
     }
@@ -283,28 +288,31 @@ mod events {
 
         /// A rename, an unlink (told as ATTRIB while somebody has the file open), the end of a change, the last close.
         /// Not the change itself: a grant writes before it renames, and nobody is to wake between the two.
-        pub(super) fn watch(&mut self, paths: &[PathBuf]) {
+        /// `false` where something that is there cannot be watched.
+        pub(super) fn watch(&mut self, paths: &[PathBuf]) -> bool {
             let what = WatchFlags::ATTRIB
                 | WatchFlags::MOVE_SELF
                 | WatchFlags::CLOSE_WRITE
                 | WatchFlags::DONT_FOLLOW;
-            self.set(paths, what);
+            self.set(paths, what)
         }
 
-        pub(super) fn watch_folders(&mut self, paths: &[PathBuf]) {
+        pub(super) fn watch_folders(&mut self, paths: &[PathBuf]) -> bool {
             let what = WatchFlags::CREATE
                 | WatchFlags::DELETE
                 | WatchFlags::MOVED_FROM
                 | WatchFlags::MOVED_TO
                 | WatchFlags::CLOSE_WRITE
                 | WatchFlags::DONT_FOLLOW;
-            self.set(paths, what);
+            self.set(paths, what)
         }
 
         /// A path that is gone already needs no watch: the look that follows sees it.
-        fn set(&mut self, paths: &[PathBuf], what: WatchFlags) {
-            let added: Vec<Option<i32>> =
-                paths.iter().map(|p| inotify::add_watch(&self.fd, p, what).ok()).collect();
+        fn set(&mut self, paths: &[PathBuf], what: WatchFlags) -> bool {
+            let added: Vec<rustix::io::Result<i32>> =
+                paths.iter().map(|p| inotify::add_watch(&self.fd, p, what)).collect();
+            let all = !added.iter().any(|watch| watch.is_err_and(|e| e != Errno::NOENT));
+            let added: Vec<Option<i32>> = added.into_iter().map(|watch| watch.ok()).collect();
             self.own = added.first().copied().flatten();
             let wanted: HashSet<i32> = added.into_iter().flatten().collect();
             for old in self.watches.difference(&wanted) {
@@ -312,6 +320,7 @@ mod events {
             }
             self.watches = wanted;
             self.drain();
+            all
         }
 
         /// Takes all events; whether one is urgent: about the own record, or the last close of another.
@@ -359,9 +368,13 @@ mod events {
             None
         }
 
-        pub(super) fn watch(&mut self, _paths: &[PathBuf]) {}
+        pub(super) fn watch(&mut self, _paths: &[PathBuf]) -> bool {
+            match *self {}
+        }
 
-        pub(super) fn watch_folders(&mut self, _paths: &[PathBuf]) {}
+        pub(super) fn watch_folders(&mut self, _paths: &[PathBuf]) -> bool {
+            match *self {}
+        }
 
         pub(super) fn drain(&mut self) -> bool {
             match *self {}

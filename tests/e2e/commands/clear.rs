@@ -255,3 +255,15 @@ fn on_a_terminal_clear_asks() {
         assert_eq!(said.code, i32::from(state == "held"), "a refused clear is 1: {said:?}");
     }
 }
+
+#[test]
+fn lines_without_a_record_are_tidied_too() {
+    let scene = Scene::new();
+    let id = scene.hold(&["-l", "a"]);
+    scene.ok(&["release", &id]);
+    // What a kill between the two steps of a release leaves.
+    let line = format!("{:<127}\n", "7-aaaaaa.12345678 x - -");
+    std::fs::write(scene.locks().join("locks/name/a"), line).unwrap();
+    assert_eq!(scene.ok(&["clear", "--stale"]), "");
+    assert!(!scene.locks().join("locks/name/a").exists());
+}
