@@ -5,4 +5,5 @@ mod conformance;
 mod damage;
 mod faults;
 mod life;
+mod power;
 mod support;

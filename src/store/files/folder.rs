@@ -61,6 +61,9 @@ impl Folder {
     }
 }
 
+/// The folders that only hold other folders.
+const PARENTS: [&str; 2] = ["deployments", "locks"];
+
 /// The name of the folder that is this state.
 #[must_use]
 pub fn folder_name(state: State) -> &'static str {
@@ -165,12 +168,13 @@ impl Top {
     /// # Errors
     /// When that is not possible.
     pub fn make(path: &Path, mode: Option<u32>) -> Result<()> {
+        let there = path.ancestors().skip(1).find(|above| above.is_dir());
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|e| io_failed("create the folder", parent, e))?;
         }
         let bits = Bits::from_raw_mode(mode.unwrap_or(0o777));
         match sys::mkdir(path, bits) {
-            Ok(()) => {}
+            Ok(()) => sync_above(path, there),
             Err(Errno::EXIST) => return Ok(()),
             Err(e) => return Err(failed("create the lock directory", path, e)),
         }
@@ -194,22 +198,26 @@ impl Top {
     /// # Errors
     /// When one cannot be made.
     pub fn make_folders(&self) -> Result<()> {
-        let parents = ["deployments", "locks"].map(str::to_owned);
-        for path in parents.into_iter().chain(Folder::all().map(Folder::path)) {
-            self.make_folder(self.fd.as_fd(), &path)?;
+        for path in PARENTS.into_iter().map(str::to_owned).chain(Folder::all().map(Folder::path)) {
+            self.make_folder(Folder::Top, &path)?;
         }
+        // A record is no more durable than the folders above it.
+        PARENTS.iter().try_for_each(|path| self.sync_below(Folder::Top, path))?;
         self.sync_folder(Folder::Top)
     }
 
-    fn make_folder(&self, at: BorrowedFd<'_>, path: &str) -> Result<()> {
-        self.step(&Step::MakeFolder(path)).map_err(|e| io_failed("create", &self.path.join(path), e))?;
+    fn make_folder(&self, folder: Folder, path: &str) -> Result<()> {
+        let step = self.label(folder, path);
+        self.announce("create", folder, path, &Step::MakeFolder(&step))?;
+        let shown = || self.show(folder, path);
+        let at = self.folder(folder)?;
         let bits = Bits::from_raw_mode(self.modes.folder);
         match sys::mkdirat(at, path, bits) {
             // chmod follows no link here: the folder was made a moment ago.
             Ok(()) => sys::chmodat(at, path, bits, AtFlags::empty())
-                .map_err(|e| failed("set the mode of", &self.path.join(path), e)),
+                .map_err(|e| failed("set the mode of", &shown(), e)),
             Err(Errno::EXIST) => Ok(()),
-            Err(e) => Err(failed("create", &self.path.join(path), e)),
+            Err(e) => Err(failed("create", &shown(), e)),
         }
     }
 
@@ -318,7 +326,7 @@ impl Top {
         let fd = match beneath(at, name, flags, bits) {
             Err(Errno::NOENT) if name.contains('/') => {
                 for (i, _) in name.match_indices('/') {
-                    self.make_folder(at, &name[..i])?;
+                    self.make_folder(folder, &name[..i])?;
                 }
                 beneath(at, name, flags, bits)
             }
@@ -416,13 +424,16 @@ impl Top {
     /// # Errors
     /// When that cannot be promised.
     pub fn sync_name(&self, folder: Folder, name: &str) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        for (i, _) in name.match_indices('/') {
-            beneath(self.folder(folder)?, &name[..i], flags, Bits::empty())
-                .and_then(sys::fsync)
-                .map_err(|e| self.strange("sync", folder, &name[..i], e))?;
-        }
+        name.match_indices('/').try_for_each(|(i, _)| self.sync_below(folder, &name[..i]))?;
         self.sync_folder(folder)
+    }
+
+    fn sync_below(&self, folder: Folder, path: &str) -> Result<()> {
+        self.announce("sync", folder, path, &Step::SyncFolder(&self.label(folder, path)))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        beneath(self.folder(folder)?, path, flags, Bits::empty())
+            .and_then(sys::fsync)
+            .map_err(|e| self.strange("sync", folder, path, e))
     }
 
     /// Reads a file from its beginning.
@@ -520,6 +531,17 @@ impl Top {
 
 /// The largest file that is read: far more than any lock file or record, far less than memory.
 const LARGEST: usize = 64 << 20;
+
+/// Makes the names of new folders durable, up to the one that was there. What may not be read cannot be synced.
+fn sync_above(path: &Path, there: Option<&Path>) {
+    for above in path.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        let _ = File::open(above).and_then(|folder| folder.sync_all());
+        if there == Some(above) {
+            break;
+        }
+    }
+}
 
 /// Opens below a folder without following any link. Kernels without `openat2` get the next best: names here have
 /// one component but for very long lock names.
