@@ -87,12 +87,18 @@ enum Found {
 impl Waiter<'_, '_> {
     pub(super) fn wait(mut self) -> Result<Attempt> {
         let over = |outcome| Ok(Attempt::Over(outcome));
-        let mut told = self.tell();
+        // Whoever was in the way died while we entered: no event is to come of a grant that was before the watch.
+        let mut free = self.waiting.queueing.blocks.is_empty();
+        let mut told = if free { clock::since_boot() } else { self.tell() };
         loop {
             let next = self.progress.every().map(|every| told + every);
             let until = [self.waiting.until, self.waiting.opening, next].into_iter().flatten().min();
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
-            let wake = self.sleeper.sleep(until, &interrupts)?;
+            let wake = if std::mem::take(&mut free) {
+                Wake::Look
+            } else {
+                self.sleeper.sleep(until, &interrupts)?
+            };
             let passed = |at: Option<Duration>| at.is_some_and(|at| clock::since_boot() >= at);
             let (out_of_time, opening) = (passed(self.waiting.until), passed(self.waiting.opening));
             let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
