@@ -11,6 +11,7 @@ use crate::model::{LockRequest, Mode};
 use crate::ops::events::rfc3339;
 use crate::ops::statistics::{Figures, Times};
 use crate::ops::survey::{LockShown, Shown, Survey};
+use crate::output::style::is_invisible;
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -127,7 +128,9 @@ pub fn to_text(value: &impl Serialize) -> String {
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' => safe.push_str(&format!("\\u{:04x}", c as u32)),
+            c if c.is_control() || is_invisible(c) => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+            }
             c => safe.push(c),
         }
     }

@@ -13,6 +13,7 @@ mod crowd;
 mod freeze;
 mod guard;
 mod hooks;
+mod hostile;
 mod nested;
 mod queues;
 mod signals;

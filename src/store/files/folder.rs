@@ -441,8 +441,9 @@ impl Top {
     /// # Errors
     /// When it cannot be read, or is larger than any file of a store.
     pub fn read(&self, opened: &Opened) -> Result<Vec<u8>> {
-        self.read_some(&opened.file)
-            .map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))
+        let read =
+            if opened.length > LARGEST as u64 { Err(too_large()) } else { self.read_some(&opened.file) };
+        read.map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))
     }
 
     fn read_some(&self, file: &File) -> io::Result<Vec<u8>> {
@@ -460,7 +461,7 @@ impl Top {
                 break;
             }
             if len >= LARGEST {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than any file of a store"));
+                return Err(too_large());
             }
             bytes.resize(bytes.len() * 4, 0);
         }
@@ -531,6 +532,10 @@ impl Top {
 
 /// The largest file that is read: far more than any lock file or record, far less than memory.
 const LARGEST: usize = 64 << 20;
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "larger than any file of a store")
+}
 
 /// Makes the names of new folders durable, up to the one that was there. What may not be read cannot be synced.
 fn sync_above(path: &Path, there: Option<&Path>) {
