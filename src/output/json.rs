@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::style::is_invisible;
 use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::Entry;
 use crate::freeze::Gate;
@@ -11,7 +12,6 @@ use crate::model::{LockRequest, Mode};
 use crate::ops::events::rfc3339;
 use crate::ops::statistics::{Figures, Times};
 use crate::ops::survey::{LockShown, Shown, Survey};
-use crate::output::style::is_invisible;
 
 #[derive(Serialize)]
 struct List<'a> {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deploylock::store::files::folder::Step;
 
 /// What is trusted to be written in one piece, in bytes.
-const SECTOR: u64 = 512;
+pub const SECTOR: u64 = 512;
 
 /// A step that was taken, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]

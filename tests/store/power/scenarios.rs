@@ -98,6 +98,8 @@ fn the_first_acquire_ever_and_its_release() {
     let path = folder.path().join("locks");
     recorded("first", &path, |tape, store| {
         let d = acquired(tape, store, &draft(&locks()));
+        // What is overwritten in place is one write to the disk.
+        assert!(deploylock::store::files::record::head(&d).len() as u64 <= super::disk::SECTOR);
         released(tape, store, &d.id);
     });
 }
@@ -105,9 +107,9 @@ fn the_first_acquire_ever_and_its_release() {
 #[test]
 fn acquire_renew_release_and_acquire_again() {
     try_it("renew", |tape, store| {
-        let ttl = Some(Duration::from_secs(3600));
-        let d = acquired(tape, store, &Draft { ttl, ..draft(&locks()) });
-        let Ok(Renewed::Until(renewed)) = release::renew(store, &d.id, Some(ttl.unwrap() * 9), "me") else {
+        let ttl = Duration::from_secs(3600);
+        let d = acquired(tape, store, &Draft { ttl: Some(ttl), ..draft(&locks()) });
+        let Ok(Renewed::Until(renewed)) = release::renew(store, &d.id, Some(ttl * 9), "me") else {
             panic!("not renewed")
         };
         tape.given(Number::Expiry(d.id.clone(), renewed.expires.unwrap().wall));
@@ -230,7 +232,7 @@ fn versions_under_a_long_name() {
                 let Ok(Begun::Number(number)) = versions::begin(store, &grant.deployment, &resources) else {
                     panic!("no number")
                 };
-                tape.given(Number::Version(grant.deployment.clone(), number));
+                tape.given(Number::Version(Box::new(grant.deployment.clone()), number));
                 versions::end(store, &grant.deployment, number, "failed").unwrap();
                 ended(tape, store, grant);
             }

@@ -45,7 +45,7 @@ pub enum Number {
     /// A token.
     Token(u64),
     /// A version of this deployment's application.
-    Version(Deployment, u64),
+    Version(Box<Deployment>, u64),
     /// A detached deployment's time to live ends no earlier than this.
     Expiry(Id, SystemTime),
 }
