@@ -18,7 +18,7 @@ use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
 
 /// How long a command may run before its process is noted: until then its record says that it is being started, and
 /// it is known by its environment.
-const UNNOTED: Duration = Duration::from_millis(5);
+const UNNOTED: Duration = Duration::from_millis(2);
 /// How long a command may run before its record is watched: short ones are spared the watch.
 const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long a command that was told to end may take before it is killed.

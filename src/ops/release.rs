@@ -184,6 +184,10 @@ pub fn renew(store: &dyn Store, id: &Id, ttl: Option<Duration>, by: &str) -> Res
         let expires = Some(Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
         let renewed = Deployment { ttl: Some(ttl), expires, ..*d };
         txn.amend(&renewed)?;
+        if state == State::Detached {
+            // It outlasts a power failure, and so must what its owner was told.
+            txn.make_durable(id)?;
+        }
         events::log(txn, What::Renewed, &renewed, Aside { by: Some(by), ..Aside::default() });
         Ok(Renewed::Until(Box::new(renewed)))
     })

@@ -99,7 +99,8 @@ enum Found {
 impl Waiter<'_, '_> {
     pub(super) fn wait(mut self) -> Result<Attempt> {
         let over = |outcome| Ok(Attempt::Over(outcome));
-        let mut told = self.tell();
+        // Whoever was in the way died while we entered: no event is to come of a grant that was before the watch.
+        let mut told = if self.waiting.free { clock::since_boot() } else { self.tell() };
         loop {
             let next = self.progress.every().map(|every| told + every);
             let until = [self.waiting.until, self.waiting.opening, next].into_iter().flatten().min();

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::style::is_invisible;
 use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::Entry;
 use crate::freeze::Gate;
@@ -129,7 +130,9 @@ pub fn to_text(value: &impl Serialize) -> String {
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' => safe.push_str(&format!("\\u{:04x}", c as u32)),
+            c if c.is_control() || is_invisible(c) => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+            }
             c => safe.push(c),
         }
     }

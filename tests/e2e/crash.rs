@@ -16,9 +16,19 @@ use crate::tools::{
 fn orphaned(scene: &Scene, command: &[&str]) -> Group {
     let mut run = Group::of(scene, &[&["run", "-l", "a", "--reason", "why", "--"], command].concat());
     until_written(scene, "up");
+    until_noted(scene);
     run.signal("KILL");
     eventually("the wrapper is gone", || !run.is_running());
     run
+}
+
+/// Waits until a run has noted its command's process.
+pub fn until_noted(scene: &Scene) {
+    eventually("its command is noted", || {
+        let attached = std::fs::read_dir(scene.locks().join("deployments/attached")).unwrap();
+        let records = attached.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+        records.into_iter().any(|record| record.contains("command = \"running\""))
+    });
 }
 
 fn stays_held_until_let_go(mut run: Group, scene: &Scene) {

@@ -22,6 +22,7 @@ mod crowd;
 mod freeze;
 mod guard;
 mod hooks;
+mod hostile;
 mod life;
 mod namespaces;
 mod nested;

@@ -143,6 +143,37 @@ fn what_was_promised_is_kept_and_what_was_not_is_gone() {
     );
 }
 
+/// Does something when the first step of this kind is taken.
+struct Moment<F>(fn(&Step<'_>) -> bool, std::sync::Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Steps for Moment<F> {
+    fn before(&self, step: &Step<'_>) -> io::Result<()> {
+        if (self.0)(step)
+            && let Some(act) = self.1.lock().unwrap().take()
+        {
+            act();
+        }
+        Ok(())
+    }
+}
+
+/// The model found it: whoever then grants itself must not go to sleep on the grant.
+#[test]
+fn a_holder_that_dies_while_one_enters_the_queue_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let calm = files(&path);
+    let holder = hold(&calm, &[exclusive("a")]);
+    let enters = |step: &Step<'_>| matches!(step, Step::Create(name) if name.contains("waiting/"));
+    let moment = Moment(enters, std::sync::Mutex::new(Some(move || drop(holder.lease))));
+    let store = with_steps(&path, Some(Arc::new(moment)));
+    let wanted = draft(&[exclusive("a")]);
+    let outcome = acquire(&store, &wanted, Patience::AtMost(PATIENCE), RETRY, &mut Silent, &mut Never);
+    let Outcome::Granted(grant) = outcome.unwrap() else { panic!("not granted") };
+    assert!(grant.waited < PATIENCE / 3, "it slept for {:?}", grant.waited);
+    give_back(&calm, *grant);
+}
+
 #[test]
 fn waiters_go_on_whatever_step_of_the_release_fails() {
     for step in 0..12 {

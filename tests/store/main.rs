@@ -11,5 +11,6 @@ mod damage;
 mod faults;
 mod instants;
 mod life;
+mod power;
 mod support;
 mod traps;

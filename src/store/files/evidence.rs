@@ -101,7 +101,9 @@ impl Files<'_> {
         }
         let kernel = self.kernel_if(stem.boot == boot_tag() && !stem.boot.is_empty());
         Ok(match (kernel, u.state, stem.on_crash) {
-            (Kernel::Over, _, Keep::Release) if !stem.boot.is_empty() => {
+            _ if stem.boot.is_empty() => unknown(),
+            // What a crash keeps is made durable before it holds: as long as it waits, it is promised nothing.
+            (Kernel::Over, _, Keep::Release) | (Kernel::Over, State::Waiting, _) => {
                 Verdict::Dead("its machine was restarted before its record was written".to_owned())
             }
             // It never got as far as to hold anything. Elsewhere than here its lock might be out of sight.

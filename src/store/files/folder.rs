@@ -62,6 +62,9 @@ impl Folder {
     }
 }
 
+/// The folders that only hold other folders.
+const PARENTS: [&str; 2] = ["deployments", "locks"];
+
 /// The name of the folder that is this state.
 #[must_use]
 pub fn folder_name(state: State) -> &'static str {
@@ -177,12 +180,13 @@ impl Top {
     /// # Errors
     /// When that is not possible.
     pub fn make(path: &Path, mode: Option<u32>) -> Result<()> {
+        let there = path.ancestors().skip(1).find(|above| above.is_dir());
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|e| io_failed("create the folder", parent, e))?;
         }
         let bits = Bits::from_raw_mode(mode.unwrap_or(0o777));
         match sys::mkdir(path, bits) {
-            Ok(()) => {}
+            Ok(()) => sync_above(path, there),
             Err(Errno::EXIST) => return Ok(()),
             Err(e) => return Err(failed("create the lock directory", path, e)),
         }
@@ -206,21 +210,26 @@ impl Top {
     /// # Errors
     /// When one cannot be made.
     pub fn make_folders(&self) -> Result<()> {
-        let parents = ["deployments", "locks"].map(str::to_owned);
-        for path in parents.into_iter().chain(Folder::all().map(Folder::path)) {
-            self.make_folder(self.fd.as_fd(), &path)?;
+        for path in PARENTS.into_iter().map(str::to_owned).chain(Folder::all().map(Folder::path)) {
+            self.make_folder(Folder::Top, &path)?;
         }
+        // A record is no more durable than the folders above it.
+        PARENTS.iter().try_for_each(|path| self.sync_below(Folder::Top, path))?;
         self.sync_folder(Folder::Top)
     }
 
-    fn make_folder(&self, at: BorrowedFd<'_>, path: &str) -> Result<()> {
-        self.step(&Step::MakeFolder(path)).map_err(|e| io_failed("create", &self.path.join(path), e))?;
+    fn make_folder(&self, folder: Folder, path: &str) -> Result<()> {
+        let step = self.label(folder, path);
+        self.announce("create", folder, path, &Step::MakeFolder(&step))?;
+        let shown = || self.show(folder, path);
+        let at = self.folder(folder)?;
         let bits = Bits::from_raw_mode(self.modes.folder);
         match sys::mkdirat(at, path, bits) {
-            Ok(()) => set_mode_of_new(at, path.as_ref(), bits)
-                .map_err(|e| failed("set the mode of", &self.path.join(path), e)),
+            Ok(()) => {
+                set_mode_of_new(at, path.as_ref(), bits).map_err(|e| failed("set the mode of", &shown(), e))
+            }
             Err(Errno::EXIST) => Ok(()),
-            Err(e) => Err(failed("create", &self.path.join(path), e)),
+            Err(e) => Err(failed("create", &shown(), e)),
         }
     }
 
@@ -339,7 +348,7 @@ impl Top {
         let fd = match beneath(at, name, flags, bits) {
             Err(Errno::NOENT) if name.contains('/') => {
                 for (i, _) in name.match_indices('/') {
-                    self.make_folder(at, &name[..i])?;
+                    self.make_folder(folder, &name[..i])?;
                 }
                 beneath(at, name, flags, bits)
             }
@@ -441,13 +450,16 @@ impl Top {
     /// # Errors
     /// When that cannot be promised.
     pub fn sync_name(&self, folder: Folder, name: &str) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        for (i, _) in name.match_indices('/') {
-            beneath(self.folder(folder)?, &name[..i], flags, Bits::empty())
-                .and_then(sys::fsync)
-                .map_err(|e| self.strange("sync", folder, &name[..i], e))?;
-        }
+        name.match_indices('/').try_for_each(|(i, _)| self.sync_below(folder, &name[..i]))?;
         self.sync_folder(folder)
+    }
+
+    fn sync_below(&self, folder: Folder, path: &str) -> Result<()> {
+        self.announce("sync", folder, path, &Step::SyncFolder(&self.label(folder, path)))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        beneath(self.folder(folder)?, path, flags, Bits::empty())
+            .and_then(sys::fsync)
+            .map_err(|e| self.strange("sync", folder, path, e))
     }
 
     /// Reads a file from its beginning.
@@ -455,8 +467,9 @@ impl Top {
     /// # Errors
     /// When it cannot be read, or is larger than any file of a store.
     pub fn read(&self, opened: &Opened) -> Result<Vec<u8>> {
-        self.read_some(&opened.file)
-            .map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))
+        let read =
+            if opened.length > LARGEST as u64 { Err(too_large()) } else { self.read_some(&opened.file) };
+        read.map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))
     }
 
     fn read_some(&self, file: &File) -> io::Result<Vec<u8>> {
@@ -474,7 +487,7 @@ impl Top {
                 break;
             }
             if len >= LARGEST {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than any file of a store"));
+                return Err(too_large());
             }
             bytes.resize(bytes.len() * 4, 0);
         }
@@ -559,6 +572,21 @@ fn set_mode_of_new(at: BorrowedFd<'_>, path: &Path, bits: Bits) -> rustix::io::R
             sys::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), bits)
         }
         Err(e) => Err(e),
+    }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "larger than any file of a store")
+}
+
+/// Makes the names of new folders durable, up to the one that was there. What may not be read cannot be synced.
+fn sync_above(path: &Path, there: Option<&Path>) {
+    for above in path.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        let _ = File::open(above).and_then(|folder| folder.sync_all());
+        if there == Some(above) {
+            break;
+        }
     }
 }
 

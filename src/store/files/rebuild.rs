@@ -34,6 +34,7 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
             (Stored::Unreadable(u), _) => unreadable.push(u.id),
         }
     }
+    bury_doubles(txn.top(), &mut living)?;
     living.sort_by_key(|(_, d)| d.arrival);
     let mut files = lines_of_unreadable(txn.top(), &unreadable)?;
     for (state, d) in &living {
@@ -54,6 +55,19 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
 
 fn number_of(id: &Id) -> u64 {
     id.as_str().split('-').next().and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// A power failure in the middle of a rename may leave both names: what is detached holds, and is released, once.
+fn bury_doubles(top: &Top, living: &mut Vec<(State, Deployment)>) -> Result<()> {
+    let of_state = |wanted| move |(state, _): &&(State, Deployment)| *state == wanted;
+    let detached: Vec<Id> =
+        living.iter().filter(of_state(State::Detached)).map(|(_, d)| d.id.clone()).collect();
+    let is_double = |(state, d): &(State, Deployment)| *state == State::Attached && detached.contains(&d.id);
+    for (state, d) in living.iter().filter(|x| is_double(x)) {
+        top.remove(Folder::Deployments(*state), &Files::stem_of(d).to_string())?;
+    }
+    living.retain(|x| !is_double(x));
+    Ok(())
 }
 
 fn bury(top: &Top, stored: &Stored, state: State) -> Result<()> {

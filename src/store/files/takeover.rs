@@ -53,8 +53,9 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     txn.stems.insert(d.id.clone(), stem);
     if d.on_crash == Keep::Hold {
         top.sync_folder(ATTACHED)?;
-        top.sync_folder(DETACHED)?;
     }
+    // When it is released, nothing may come back with a power failure: not what it was before either.
+    top.sync_folder(DETACHED)?;
     Ok(Box::new(FileLease { id: d.id.clone(), opened }))
 }
 

@@ -464,6 +464,10 @@ impl Txn for Files<'_> {
         self.top.rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
         self.standings.remove(&d.id);
         self.top.sync_folder(target)?;
+        if d.on_crash == Keep::Hold {
+            // The old name alone would hold after a restart, also when it has been released.
+            self.top.sync_folder(Folder::Deployments(from))?;
+        }
         if to == State::Paused {
             d.locks.iter().try_for_each(|r| self.strike(&r.lock, &d.id))?;
         }
