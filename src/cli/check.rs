@@ -13,7 +13,8 @@ use super::{Answer, Exec};
 use crate::clock;
 use crate::deployment::Stored;
 use crate::ops::survey::survey;
-use crate::output::style::clean;
+use crate::output::message::Commands;
+use crate::output::style::{clean, shell};
 use crate::store::files::FilesStore;
 use crate::store::{self, Store};
 
@@ -47,7 +48,7 @@ impl Exec for Check {
             }
             Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),
         }
-        check_store(&context.store()?, &mut found)?;
+        check_store(&context.store()?, &context.commands(Vec::new()), &mut found)?;
         found.print(context.global.quiet)?;
         let bad = !found.errors.is_empty() || (self.strict && !found.warnings.is_empty());
         Ok(if bad { code::FAILED } else { code::DONE })
@@ -66,7 +67,7 @@ impl Findings {
     }
 }
 
-fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
+fn check_store(store: &FilesStore, commands: &Commands, found: &mut Findings) -> Result<(), Failure> {
     let path = store.directory();
     let Ok(meta) = std::fs::metadata(path) else {
         found.fine.push(format!("{}: not there yet; the first acquire creates it", path.display()));
@@ -83,11 +84,12 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
     match store.test_locking() {
         Ok(()) => found.fine.push(format!("{}: advisory locks work", path.display())),
         Err(store::StoreError::Io { source, .. }) if is_refusal(&source) => {
-            found.warnings.push(format!("{}: you can look but not lock there: {source}", path.display()));
+            found.warnings.push(format!("{}: you can look but not lock there: {source}; ask for write access, or choose another with --lock-dir",
+                path.display()));
         }
         Err(e) => found.errors.push(e.to_string()),
     }
-    check_records(store, found)
+    check_records(store, commands, found)
 }
 
 fn is_refusal(e: &std::io::Error) -> bool {
@@ -99,25 +101,29 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
     if world_writable && !sticky {
         found.warnings.push(format!(
             "{}: everybody may write there (mode {:04o}), so anybody can remove anybody's locks; \
-             share it with a group instead (chmod 2770)",
+             share it with a group instead: chmod 2770 {}",
             path.display(),
-            mode & 0o7777
+            mode & 0o7777,
+            shell(&path.display().to_string())
         ));
     }
 }
 
-fn check_records(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
+fn check_records(store: &FilesStore, commands: &Commands, found: &mut Findings) -> Result<(), Failure> {
     let seen = survey(store)?;
     for shown in &seen.deployments {
         if let (Stored::Unreadable(u), None) = (&shown.stored, shown.stale()) {
             found.errors.push(format!(
-                "{}: cannot be read: {}; `deploylock clear {}` removes it",
-                u.path, u.why, u.id
+                "{}: cannot be read and blocks its locks: {}; `{}` removes it",
+                u.path,
+                u.why,
+                commands.line(&["clear", u.id.as_str()])
             ));
         } else if let Some(why) = shown.stale() {
             found.warnings.push(format!(
-                "{} is stale: {why}; `deploylock clear --stale` removes it",
-                shown.stored.id()
+                "{} is stale: {why}; `{}` removes it",
+                shown.stored.id(),
+                commands.line(&["clear", "--stale"])
             ));
         }
     }

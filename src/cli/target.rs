@@ -62,7 +62,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// A duration that is not nothing.
 pub fn some_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("must be more than 0".to_owned()),
+        Duration::ZERO => Err("must be more than 0 (examples: 90s, 1h 30m)".to_owned()),
         // Times are kept in nanoseconds of 64 bits; nobody deploys for a century.
         d if d > Duration::from_secs(100 * 366 * 86_400) => Err("must be at most 100 years".to_owned()),
         d => Ok(d),
@@ -167,7 +167,7 @@ pub struct RecordArgs {
 
 /// Text that says something.
 fn some_text(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("must say why".to_owned()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("must say why, for the history".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// What a conflict does.
