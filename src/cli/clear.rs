@@ -65,11 +65,7 @@ impl Exec for Clear {
         };
         if chosen.is_empty() {
             if !self.stale && !context.global.quiet {
-                complain(&format!(
-                    "nothing to clear: nothing that fits is held, waits or is paused in {}\n  what there is  {}",
-                    store.describe(),
-                    context.commands(Vec::new()).line(&["list"])
-                ));
+                complain(&self.nothing(context, &store));
             }
             return Ok(code::DONE);
         }
@@ -87,6 +83,18 @@ impl Exec for Clear {
 }
 
 impl Clear {
+    /// That nothing is there, or nothing that is meant.
+    fn nothing(&self, context: &Context, store: &FilesStore) -> String {
+        let place = store.describe();
+        if self.all && self.older_than.is_none() {
+            return format!("nothing to clear: nothing is held, waits or is paused in {place}");
+        }
+        let list = context.commands(Vec::new()).line(&["list"]);
+        format!(
+            "nothing to clear: nothing that fits is held, waits or is paused in {place}\n  what there is  {list}"
+        )
+    }
+
     /// What is meant; `Err` with an id that is not there.
     fn choose<'a>(&self, found: &'a Survey) -> Result<Result<Vec<&'a Shown>, String>, Failure> {
         let mut chosen = Vec::new();

@@ -37,7 +37,11 @@ impl Exec for Init {
                     ),
                 ));
             }
-            Err(e) => return Err(Failure::text(code::FAILED, format!("cannot create {path}: {e}"))),
+            Err(e) => {
+                let first =
+                    if e.kind() == std::io::ErrorKind::NotFound { "; make its folder first" } else { "" };
+                return Err(Failure::text(code::FAILED, format!("cannot create {path}: {e}{first}")));
+            }
         };
         file.write_all(STARTER.as_bytes())
             .map_err(|e| Failure::text(code::FAILED, format!("cannot write {path}: {e}")))?;

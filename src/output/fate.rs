@@ -8,19 +8,19 @@ use crate::ops::events::{Last, What};
 use super::message::Commands;
 use super::style::{clean, since};
 
-/// `released by ci@build-7 (failed)`; `None` where its last event was no end.
-fn end(last: &Last) -> Option<String> {
+/// `released by ci@build-7, outcome failed`, and why; `None` where its last event was no end.
+fn end(last: &Last) -> Option<(String, String)> {
     let by = last.by.as_deref().map(|by| format!(" by {}", clean(by))).unwrap_or_default();
     let why = last.why.as_deref().map(|why| format!(": {}", clean(why))).unwrap_or_default();
-    let outcome = last.outcome.as_deref().map(|it| format!(" ({})", clean(it))).unwrap_or_default();
+    let outcome = last.outcome.as_deref().map(|it| format!(", outcome {}", clean(it))).unwrap_or_default();
     Some(match last.what {
-        What::Released => format!("released{by}{outcome}{why}"),
-        What::Cleared if last.stale => format!("cleared{by} as stale{why}"),
+        What::Released => (format!("released{by}{outcome}"), why),
+        What::Cleared if last.stale => (format!("cleared as stale{by}"), why),
         // Its only reason is that somebody did it.
-        What::Cleared => format!("cleared{by}"),
-        What::Reclaimed => format!("found dead{by} and its locks given to the next{why}"),
-        What::Cancelled if last.outcome.is_some() => format!("cancelled{by}"),
-        What::Superseded => format!("superseded{by}"),
+        What::Cleared => (format!("cleared{by}"), String::new()),
+        What::Reclaimed => (format!("found dead{by}, and its locks went to the next"), why),
+        What::Cancelled if last.outcome.is_some() => (format!("cancelled{by}"), String::new()),
+        What::Superseded => (format!("superseded{by}"), String::new()),
         _ => return None,
     })
 }
@@ -43,7 +43,7 @@ pub fn gone(id: &str, last: Option<&Last>, store: &str, commands: &Commands, now
         );
     };
     let known = match end(last) {
-        Some(end) => format!("it was {end}, {}", when(last, now)),
+        Some((end, why)) => format!("it was {end}, {}{why}", when(last, now)),
         None => format!("the last that is known of it is \"{}\", {}", last.what.as_str(), when(last, now)),
     };
     format!(
@@ -76,7 +76,8 @@ pub fn stale(id: &Id, why: &str, commands: &Commands) -> String {
 /// `the locks of 7-abc were taken away (cleared by ann@host)`; what is not known may have been any of three.
 #[must_use]
 pub fn taken_away(id: &Id, last: Option<&Last>) -> String {
-    let how = last.and_then(end).unwrap_or_else(|| "cleared by force, released, or expired".to_owned());
+    let how = last.and_then(end).map(|(end, why)| end + &why);
+    let how = how.unwrap_or_else(|| "cleared by force, released, or expired".to_owned());
     format!("the locks of {id} were taken away ({how})")
 }
 
@@ -92,15 +93,14 @@ mod tests {
 
     #[test]
     fn an_end_says_who_and_why() {
-        for (what, text) in [
-            (
-                What::Reclaimed,
-                "found dead by ann@host and its locks given to the next: its owner, process 7, is gone",
-            ),
-            (What::Cleared, "cleared by ann@host as stale: its owner, process 7, is gone"),
-            (What::Superseded, "superseded by ann@host"),
+        let why = ": its owner, process 7, is gone";
+        for (what, text, why) in [
+            (What::Reclaimed, "found dead by ann@host, and its locks went to the next", why),
+            (What::Cleared, "cleared as stale by ann@host", why),
+            (What::Released, "released by ann@host", why),
+            (What::Superseded, "superseded by ann@host", ""),
         ] {
-            assert_eq!(end(&last(what)).as_deref(), Some(text));
+            assert_eq!(end(&last(what)), Some((text.to_owned(), why.to_owned())));
         }
         assert_eq!(end(&last(What::Acquired)), None);
         assert_eq!(end(&last(What::Cancelled)), None, "it was only asked to end");

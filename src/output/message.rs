@@ -56,6 +56,9 @@ pub fn holder(who: &InTheWay, now: SystemTime) -> String {
     if let Some(status) = d.failed {
         text.push_str(&format!(", which failed with exit status {status} and is kept for a person"));
     }
+    if let (None, Some(Verdict::Kept(why))) = (d.failed, &who.life) {
+        text.push_str(&format!(", kept for a person: {}", clean(why)));
+    }
     text.push_str(&format!(", for {}", since(d.since, now)));
     if let Some(reason) = &d.reason {
         text.push_str(&format!(": \"{}\"", clean(reason)));
@@ -108,38 +111,55 @@ pub fn conflict(conflict: &Conflict, commands: &Commands, now: SystemTime) -> St
         text.push_str(&format!("  paused as     {id}\n  try it again  {}\n", commands.line(&again)));
     }
     text.push_str(&format!("  wait for it   {}\n", commands.on_target("wait")));
-    if let Some(who) = first {
-        text.push_str(&removal(who, commands, now));
+    // One for each lock: whoever else is at it is told when these are gone.
+    let mut whos: Vec<&InTheWay> = Vec::new();
+    for block in &conflict.blocks {
+        let by = block.by.first().and_then(|b| conflict.in_the_way.iter().find(|w| w.id == b.id));
+        whos.extend(by.filter(|by| !whos.iter().any(|who| who.id == by.id)));
     }
+    text.push_str(&removal(&whos, commands, now));
     text
 }
 
-/// How the one in the way goes: by itself, when it is asked to, when it is cleared.
-fn removal(who: &InTheWay, commands: &Commands, now: SystemTime) -> String {
-    let id = who.id.as_str();
-    let mut text = String::new();
-    let alive = matches!(who.life, Some(Verdict::Alive(_)));
-    // One that runs renews it.
-    if let Some(expiry) = who.record.as_ref().and_then(|d| d.expires.as_ref()).filter(|_| !alive)
-        && let Ok(left) = expiry.wall.duration_since(now)
-    {
-        text.push_str(&format!("  expires       in {}\n", age(left)));
+/// How those in the way go: by themselves, when they are asked to, when they are cleared.
+fn removal(whos: &[&InTheWay], commands: &Commands, now: SystemTime) -> String {
+    let (mut text, mut living, mut all) = (String::new(), Vec::new(), Vec::new());
+    for who in whos {
+        all.push(who.id.as_str());
+        let d = who.record.as_ref();
+        match &who.life {
+            Some(Verdict::Alive(how)) => {
+                living.push(who.id.as_str());
+                if let Some(how) = how {
+                    text.push_str(&format!("  known of it   {}\n", clean(how)));
+                }
+            }
+            Some(Verdict::Kept(_)) if d.is_some() => {
+                let line = commands.line(&["run", "--resume", who.id.as_str()]);
+                text.push_str(&format!("  go on with it {line} -- CMD\n"));
+            }
+            Some(Verdict::Unknown(why) | Verdict::Lingering(why)) => {
+                text.push_str(&format!("  known of it   {}\n", clean(why)));
+            }
+            // What is alive renews its own.
+            _ => {
+                let expiry = d.and_then(|d| d.expires.as_ref());
+                if let Some(left) = expiry.and_then(|it| it.wall.duration_since(now).ok()) {
+                    text.push_str(&format!("  expires       in {}\n", age(left)));
+                }
+            }
+        }
     }
-    match &who.life {
-        Some(Verdict::Alive(_)) => {
-            text.push_str(&format!("  end it        {}\n", commands.line(&["cancel", id])));
-            text.push_str(&format!("  clear it      {}\n", commands.line(&["clear", "--force", id])));
-            return text;
-        }
-        Some(Verdict::Kept(_)) if who.record.is_some() => {
-            text.push_str(&format!("  go on with it {} -- CMD\n", commands.line(&["run", "--resume", id])));
-        }
-        Some(Verdict::Unknown(why) | Verdict::Lingering(why)) => {
-            text.push_str(&format!("  known of it   {}\n", clean(why)));
-        }
-        _ => {}
+    if !living.is_empty() {
+        text.push_str(&format!("  end it        {}\n", commands.line(&[&["cancel"][..], &living].concat())));
     }
-    text.push_str(&format!("  clear it      {}\n", commands.line(&["clear", id])));
+    let force: &[&str] = if living.is_empty() { &[] } else { &["--force"] };
+    if !all.is_empty() {
+        text.push_str(&format!(
+            "  clear it      {}\n",
+            commands.line(&[&["clear"][..], force, &all].concat())
+        ));
+    }
     text
 }
 

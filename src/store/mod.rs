@@ -85,6 +85,7 @@ fn hint(source: &std::io::Error) -> &'static str {
         std::io::ErrorKind::PermissionDenied => {
             " (ask for access to the lock directory, or choose another with --lock-dir)"
         }
+        std::io::ErrorKind::NotADirectory => " (name a folder with --lock-dir)",
         std::io::ErrorKind::StorageFull => " (free some space; what is held stays held)",
         _ => "",
     }
