@@ -54,10 +54,10 @@ pub enum OnLost {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is none of that name.
-    #[error("{0}: command not found")]
+    #[error("{0}: command not found; name a program that is on the PATH, or its path")]
     NotFound(String),
     /// It is there and cannot be executed.
-    #[error("{0}: cannot be executed: {1}")]
+    #[error("{0}: cannot be executed: {1}; is it a program, and marked executable (chmod +x)?")]
     NotExecutable(String, io::Error),
 }
 

@@ -44,7 +44,7 @@ impl fmt::Display for Id {
 
 /// Text that is no deployment id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a deployment id (they look like 1042-k7f3qa)")]
+#[error("{0:?} is not a deployment id (they look like 1042-k7f3qa; `deploylock list` shows them)")]
 pub struct IdError(pub String);
 
 impl FromStr for Id {

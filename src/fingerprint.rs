@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A file or folder that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the resource {}: {source}", path.display())]
+#[error("cannot read the resource {}: {source}; correct --resource", path.display())]
 pub struct FingerprintError {
     /// Which one.
     pub path: PathBuf,

@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::context::{Context, myself};
 use super::failure::code;
+use super::missing;
 use super::target::some_duration;
 use super::terminal::complain;
 use super::{Answer, Exec};
@@ -33,7 +34,7 @@ impl Exec for Cancel {
                 Cancelled::Ended(_) => {}
                 Cancelled::Asked(d, verdict) => self.asked(context, &d, &verdict),
                 Cancelled::NotThere => {
-                    complain(&format!("there is no deployment {id}"));
+                    complain(&missing::gone(context, &store, id.as_str()));
                     worst = code::NOT_THERE;
                 }
             }
@@ -53,8 +54,8 @@ impl Cancel {
         }
         match verdict {
             Verdict::Unknown(why) => complain(&format!(
-                "{} on {} was asked to end, as soon as it looks; from here that cannot be seen: {}. Where it is \
-                 known to be gone  {}",
+                "{} on {} was asked to end, and does when it looks; from here that cannot be seen: {}\n  \
+                 if it is known to be gone  {}",
                 d.id,
                 clean(&d.place.host),
                 clean(why),
@@ -68,7 +69,10 @@ impl Cancel {
         let Some(pid) = i32::try_from(command.pid).ok().and_then(Pid::from_raw) else { return };
         let tell = |signal| {
             if let Err(e) = kill_process(pid, signal) {
-                complain(&format!("cannot end its command: {e}"));
+                complain(&format!(
+                    "cannot end its command, process {}: {e}; end that process yourself",
+                    command.pid
+                ));
             }
         };
         tell(Signal::TERM);

@@ -14,7 +14,8 @@ use super::{Answer, Exec};
 use crate::clock;
 use crate::deployment::Stored;
 use crate::ops::survey::survey;
-use crate::output::style::clean;
+use crate::output::message::Commands;
+use crate::output::style::{clean, shell};
 use crate::process;
 use crate::store::files::FilesStore;
 use crate::store::{self, Store};
@@ -52,10 +53,11 @@ impl Exec for Check {
             }
             Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),
         }
+        let commands = context.commands(Vec::new());
         match context.store()? {
-            Opened::Files(store) => check_store(&store, &mut found)?,
+            Opened::Files(store) => check_store(&store, &commands, &mut found)?,
             #[cfg(feature = "etcd")]
-            Opened::Etcd(store) => super::etcd::check(&store, &mut found)?,
+            Opened::Etcd(store) => super::etcd::check(&store, &commands, &mut found)?,
         }
         found.print(context.global.quiet)?;
         let bad = !found.errors.is_empty() || (self.strict && !found.warnings.is_empty());
@@ -75,7 +77,7 @@ impl Findings {
     }
 }
 
-fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
+fn check_store(store: &FilesStore, commands: &Commands, found: &mut Findings) -> Result<(), Failure> {
     let path = store.directory();
     let Ok(meta) = std::fs::metadata(path) else {
         found.fine.push(format!("{}: not there yet; the first acquire creates it", path.display()));
@@ -94,12 +96,13 @@ fn check_store(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
     match store.test_locking() {
         Ok(()) => found.fine.push(format!("{}: advisory locks work", path.display())),
         Err(store::StoreError::Io { source, .. }) if is_refusal(&source) => {
-            found.warnings.push(format!("{}: you can look but not lock there: {source}", path.display()));
+            found.warnings.push(format!("{}: you can look but not lock there: {source}; ask for write access, or choose another with --lock-dir",
+                path.display()));
         }
         Err(e) => found.errors.push(e.to_string()),
     }
     check_mount(store, found)?;
-    check_records(store, found)
+    check_records(store, commands, found)
 }
 
 fn is_refusal(e: &std::io::Error) -> bool {
@@ -111,9 +114,10 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
     if world_writable && !sticky {
         found.warnings.push(format!(
             "{}: everybody may write there (mode {:04o}), so anybody can remove anybody's locks; \
-             share it with a group instead (chmod 2770)",
+             share it with a group instead: chmod 2770 {}",
             path.display(),
-            mode & 0o7777
+            mode & 0o7777,
+            shell(&path.display().to_string())
         ));
     }
 }
@@ -150,18 +154,21 @@ fn check_mount(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> 
 }
 
 /// Unreadable and stale records.
-pub fn check_records(store: &dyn Store, found: &mut Findings) -> Result<(), Failure> {
+pub fn check_records(store: &dyn Store, commands: &Commands, found: &mut Findings) -> Result<(), Failure> {
     let seen = survey(store)?;
     for shown in &seen.deployments {
         if let (Stored::Unreadable(u), None) = (&shown.stored, shown.stale()) {
             found.errors.push(format!(
-                "{}: cannot be read: {}; `deploylock clear {}` removes it",
-                u.path, u.why, u.id
+                "{}: cannot be read and blocks its locks: {}; `{}` removes it",
+                u.path,
+                u.why,
+                commands.line(&["clear", u.id.as_str()])
             ));
         } else if let Some(why) = shown.stale() {
             found.warnings.push(format!(
-                "{} is stale: {why}; `deploylock clear --stale` removes it",
-                shown.stored.id()
+                "{} is stale: {why}; `{}` removes it",
+                shown.stored.id(),
+                commands.line(&["clear", "--stale"])
             ));
         }
     }

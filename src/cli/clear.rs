@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::{Context, myself};
 use super::failure::{Failure, code};
 use super::filter::Filter;
+use super::missing;
 use super::target::duration;
 use super::terminal::{self, complain, say};
 use super::{Answer, Exec};
@@ -46,7 +47,7 @@ pub struct Clear {
 impl Exec for Clear {
     fn exec(self, context: &Context) -> Answer {
         if self.ids.is_empty() && !self.filter.any() && !self.stale && !self.all {
-            let why = "what to clear? Name ids, a filter such as --env, --stale, or --all";
+            let why = "what to clear? Name ids (`deploylock list` shows them), a filter such as --env, --stale, or --all";
             return Err(Failure::text(code::USAGE, why));
         }
         let store = context.store()?;
@@ -56,14 +57,14 @@ impl Exec for Clear {
         let found = survey(&store)?;
         let chosen = match self.choose(&found)? {
             Ok(chosen) => chosen,
-            Err(missing) => {
-                complain(&format!("there is no deployment {missing}; nothing was cleared"));
+            Err(id) => {
+                complain(&format!("nothing was cleared: {}", missing::gone(context, &store, &id)));
                 return Ok(code::NOT_THERE);
             }
         };
         if chosen.is_empty() {
             if !self.stale && !context.global.quiet {
-                complain("nothing to clear");
+                complain(&self.nothing(context, &store));
             }
             return Ok(code::DONE);
         }
@@ -76,11 +77,23 @@ impl Exec for Clear {
         if !self.stale && !self.may(&chosen, &found.now, context)? {
             return Ok(code::FAILED);
         }
-        self.clear(&store, &chosen, &found.now)
+        self.clear(context, &store, &chosen, &found.now)
     }
 }
 
 impl Clear {
+    /// That nothing is there, or nothing that is meant.
+    fn nothing(&self, context: &Context, store: &dyn Store) -> String {
+        let place = store.describe();
+        if self.all && self.older_than.is_none() {
+            return format!("nothing to clear: nothing is held, waits or is paused in {place}");
+        }
+        let list = context.commands(Vec::new()).line(&["list"]);
+        format!(
+            "nothing to clear: nothing that fits is held, waits or is paused in {place}\n  what there is  {list}"
+        )
+    }
+
     /// What is meant; `Err` with an id that is not there.
     fn choose<'a>(&self, found: &'a Survey) -> Result<Result<Vec<&'a Shown>, String>, Failure> {
         let mut chosen = Vec::new();
@@ -108,14 +121,14 @@ impl Clear {
         }
         // A short id may be another store's: only with somebody to ask.
         let asked = !self.yes && terminal::can_ask();
-        let mut fits = found.deployments.iter().filter(|s| asked && s.stored.id().as_str().starts_with(id));
-        match (fits.next(), fits.next()) {
-            (one, None) => Ok(one),
-            _ => Err(Failure::text(
-                code::USAGE,
-                format!("{id:?} is the beginning of several ids; type more of it"),
-            )),
+        let all = found.deployments.iter();
+        let fits: Vec<&Shown> = all.filter(|s| asked && s.stored.id().as_str().starts_with(id)).collect();
+        if fits.len() > 1 {
+            let ids: Vec<&str> = fits.iter().map(|s| s.stored.id().as_str()).collect();
+            let why = format!("{id:?} is the beginning of several ids, type more of it: {}", ids.join(", "));
+            return Err(Failure::text(code::USAGE, why));
         }
+        Ok(fits.first().copied())
     }
 
     /// Says what would break; whether it may be done.
@@ -123,14 +136,19 @@ impl Clear {
         let lines: Vec<String> =
             chosen.iter().map(|s| format!("  {}", breakage(&s.stored, &s.verdict, now.wall))).collect();
         let reach = self.reach();
-        let alive = chosen.iter().filter(|s| !allowed(reach, &s.verdict)).count();
+        let commands = context.commands(Vec::new());
+        let ids: Vec<&str> = chosen.iter().map(|s| s.stored.id().as_str()).collect();
+        let living = chosen.iter().filter(|s| !allowed(reach, &s.verdict));
+        let living: Vec<&str> = living.map(|s| s.stored.id().as_str()).collect();
+        let alive = living.len();
         if alive > 0 {
             complain(&format!(
-                "refused: {alive} of {} verifiably alive; nothing was cleared. To end one properly, use `{}`; \
-                 to take its locks away while it runs, add --force\n{}",
+                "refused: {alive} of {} verifiably alive, nothing was cleared; end it properly with `cancel`, or \
+                 take its locks away while it runs with --force\n{}\n  end it    {}\n  clear it  {}",
                 chosen.len(),
-                context.commands(Vec::new()).line(&["cancel", chosen[0].stored.id().as_str()]),
-                lines.join("\n")
+                lines.join("\n"),
+                commands.line(&[&["cancel"][..], &living].concat()),
+                commands.line(&[&["clear", "--force"][..], &ids].concat()),
             ));
             return Ok(false);
         }
@@ -138,9 +156,12 @@ impl Clear {
             return Ok(true);
         }
         if !terminal::can_ask() {
+            let force: &[&str] = if self.force { &["--force"] } else { &[] };
             complain(&format!(
-                "refused: this would clear what follows, and there is no terminal to ask at; add --yes\n{}",
-                lines.join("\n")
+                "refused: this would clear what follows, and there is no terminal to ask at; add --yes\n{}\n  \
+                 clear it  {}",
+                lines.join("\n"),
+                commands.line(&[&["clear", "--yes"][..], force, &ids].concat())
             ));
             return Ok(false);
         }
@@ -160,7 +181,7 @@ impl Clear {
         }
     }
 
-    fn clear(&self, store: &dyn Store, chosen: &[&Shown], now: &Now) -> Answer {
+    fn clear(&self, context: &Context, store: &dyn Store, chosen: &[&Shown], now: &Now) -> Answer {
         let mut worst = code::DONE;
         for shown in chosen {
             match clear(store, shown.stored.id(), self.reach(), "cleared by hand", &myself())? {
@@ -168,7 +189,11 @@ impl Clear {
                     say(&format!("cleared {}\n", breakage(&stored, &verdict, now.wall)))?;
                 }
                 Cleared::Alive(stored, _) => {
-                    complain(&format!("{} has come to life meanwhile; it was not cleared", stored.id()));
+                    complain(&format!(
+                        "{} has come to life meanwhile; it was not cleared\n  end it  {}",
+                        stored.id(),
+                        context.commands(Vec::new()).line(&["cancel", stored.id().as_str()])
+                    ));
                     worst = code::FAILED;
                 }
                 // Taken over or gone by itself meanwhile: what was wanted.

@@ -165,7 +165,7 @@ impl Context {
                 program.extend([option.to_owned(), path.display().to_string()]);
             }
         }
-        Commands { program, target, overriding: Vec::new() }
+        Commands { program, target, ..Commands::default() }
     }
 
     /// How late a change of another host may be noticed.

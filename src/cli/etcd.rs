@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::check::{Findings, check_records};
 use super::failure::{Failure, code};
+use crate::output::message::Commands;
 use crate::store::Store as _;
 use crate::store::etcd::{Checked, EtcdStore, LEASE, PREFIX, Password, Place, TlsFiles};
 use crate::topology::Topology;
@@ -65,7 +66,7 @@ const SLOW: Duration = Duration::from_millis(250);
 const SKEWED: i64 = 3;
 
 /// Checks the members, the way in, and what lies there.
-pub fn check(store: &EtcdStore, found: &mut Findings) -> Result<(), Failure> {
+pub fn check(store: &EtcdStore, commands: &Commands, found: &mut Findings) -> Result<(), Failure> {
     let members = store.members();
     let mut clusters = Vec::new();
     for member in &members {
@@ -92,7 +93,7 @@ pub fn check(store: &EtcdStore, found: &mut Findings) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    check_records(store, found)
+    check_records(store, commands, found)
 }
 
 fn check_member(endpoint: &str, checked: &Checked, found: &mut Findings) {

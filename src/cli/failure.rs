@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::command::StartError;
+use crate::output::message::Commands;
+use crate::output::style::clean;
 use crate::policy::PolicyError;
 use crate::store::StoreError;
 use crate::topology::TopologyError;
@@ -49,6 +51,22 @@ impl Failure {
     /// A failure with this text.
     pub fn text(code: u8, text: impl Into<String>) -> Self {
         Failure { code, error: anyhow::Error::msg(text.into()) }
+    }
+
+    /// As text, with the commands as the user has to type them.
+    pub fn with(&self, commands: &Commands) -> String {
+        match self.error.downcast_ref() {
+            Some(StoreError::Unreadable { id, path, why }) => format!(
+                "the record {} cannot be read and blocks its locks: {}; look at it, then clear it\n  clear it  {}",
+                clean(path),
+                clean(why),
+                commands.line(&["clear", id.as_str()])
+            ),
+            Some(StoreError::Gone(id)) => {
+                format!("{}\n  what happened  {}", self.error, commands.line(&["history", id.as_str()]))
+            }
+            _ => self.to_string(),
+        }
     }
 
     /// The reader of our output has gone: nobody to tell.

@@ -75,7 +75,16 @@ impl Exec for History {
         match self.format {
             Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "events": events })))?,
             Format::Table if events.is_empty() && !context.global.quiet => {
-                complain(&format!("nothing that fits has happened (in {})", store.describe()));
+                let what = if lines.is_empty() {
+                    format!("nothing has happened yet (in {})", store.describe())
+                } else {
+                    let all = context.commands(Vec::new()).line(&["history"]);
+                    format!(
+                        "nothing that fits has happened (in {}); `{all}` shows everything",
+                        store.describe()
+                    )
+                };
+                complain(&what);
             }
             Format::Table => say(&table::history(&events, terminal::look(&context.global)))?,
         }
@@ -97,7 +106,10 @@ impl History {
         match self.format {
             Format::Json => say(&crate::output::json::to_text(&serde_json::json!({ "versions": versions })))?,
             Format::Table if versions.is_empty() && !context.global.quiet => {
-                complain(&format!("no versions that fit (in {})", store.describe()));
+                complain(&format!(
+                    "no versions that fit (in {}); `run --app --resource` makes them",
+                    store.describe()
+                ));
             }
             Format::Table => say(&table::versions(&versions, terminal::look(&context.global)))?,
         }

@@ -20,6 +20,7 @@ use crate::model::Hook;
 use crate::ops::acquire::Outcome;
 use crate::ops::{Interrupt, Never};
 use crate::output::json;
+use crate::output::style::clean;
 use crate::process::HOOK_VARIABLE;
 use crate::store::Listener;
 use crate::topology::suggest::quote;
@@ -143,7 +144,12 @@ impl Listener for Hooks {
 
 fn failed(job: &Job, why: &Failed) {
     let program = job.argv.first().map(|p| p.to_string_lossy()).unwrap_or_default();
-    complain(&format!("warning: the hook {} ({program}) {}: no lock is touched by that", job.key, why));
+    complain(&format!(
+        "warning: the hook {} ({}) {}; no lock is touched by that",
+        job.key,
+        clean(&program),
+        why
+    ));
 }
 
 /// The hooks whose program could not be started from here.

@@ -67,7 +67,7 @@ impl List {
     fn show(&self, context: &Context, store: &dyn Store, again: bool) -> Result<(), Failure> {
         let mut found = survey(store)?;
         self.filter.apply(&mut found, self.state, self.stale);
-        warn_of_unreadable(&found);
+        warn_of_unreadable(context, &found);
         if self.format == Format::Json {
             return Ok(say(&json::list(&found))?);
         }
@@ -80,8 +80,13 @@ impl List {
             say(clear)?;
             if !context.global.quiet {
                 let narrowed = self.filter.any() || self.state.is_some() || self.stale;
-                let what = if narrowed { "nothing that fits" } else { "nothing is held and nobody waits" };
-                complain(&format!("{what} (in {})", store.describe()));
+                let what = if narrowed {
+                    let all = context.commands(Vec::new()).line(&["list"]);
+                    format!("nothing that fits is held or waits (in {}); `{all}` shows all", store.describe())
+                } else {
+                    format!("nothing is held and nobody waits (in {})", store.describe())
+                };
+                complain(&what);
             }
             return Ok(());
         }
@@ -104,10 +109,15 @@ impl List {
     }
 }
 
-fn warn_of_unreadable(found: &Survey) {
+fn warn_of_unreadable(context: &Context, found: &Survey) {
     for shown in &found.deployments {
         if let Stored::Unreadable(u) = &shown.stored {
-            complain(&format!("warning: the record {} cannot be read: {}", clean(&u.path), clean(&u.why)));
+            complain(&format!(
+                "warning: the record {} cannot be read and blocks its locks: {}\n  clear it  {}",
+                clean(&u.path),
+                clean(&u.why),
+                context.commands(Vec::new()).line(&["clear", u.id.as_str()])
+            ));
         }
     }
 }

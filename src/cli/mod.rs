@@ -17,6 +17,7 @@ mod hooks;
 mod init;
 mod list;
 mod migrate;
+mod missing;
 mod not_acquired;
 mod opened;
 mod plan;
@@ -185,7 +186,8 @@ fn dispatch(mut matches: ArgMatches) -> u8 {
 fn finish(answer: Answer, context: Option<&Context>) -> u8 {
     let code = answer.unwrap_or_else(|failure| {
         if !failure.is_closed_pipe() {
-            terminal::complain(&failure.to_string());
+            let text = context.map(|context| failure.with(&context.commands(Vec::new())));
+            terminal::complain(&text.unwrap_or_else(|| failure.to_string()));
         }
         failure.code
     });

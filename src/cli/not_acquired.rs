@@ -7,11 +7,12 @@ use crate::clock;
 use crate::ops::acquire::Outcome;
 use crate::output::freeze;
 use crate::output::message::{self, Commands};
+use crate::output::style::clean;
 use crate::signals::Signals;
 
 /// Says it. The exit code; `conflict` is the one that the user may choose.
 pub fn not_acquired(outcome: Outcome, commands: &Commands, conflict: u8, signals: &Signals) -> u8 {
-    let by = |by: Option<String>| by.map_or(String::new(), |by| format!(" by {by}"));
+    let by = |by: Option<String>| by.map_or(String::new(), |by| format!(" by {}", clean(&by)));
     match outcome {
         Outcome::Conflict(found) => {
             complain(&message::conflict(&found, commands, clock::now().wall));
@@ -26,7 +27,10 @@ pub fn not_acquired(outcome: Outcome, commands: &Commands, conflict: u8, signals
             code::FAILED
         }
         Outcome::Cancelled(id, who) => {
-            complain(&format!("{id} was cancelled{} while it waited; nothing is held", by(who)));
+            complain(&format!(
+                "{id} was cancelled{} while it waited; nothing is held and nothing was run. To try again, start it again",
+                by(who)
+            ));
             conflict
         }
         Outcome::Superseded(id, who) => {
@@ -38,7 +42,10 @@ pub fn not_acquired(outcome: Outcome, commands: &Commands, conflict: u8, signals
             code::SUPERSEDED
         }
         Outcome::NotPaused(id) => {
-            complain(&format!("there is no paused deployment {id}; see `{}`", commands.line(&["list"])));
+            complain(&format!(
+                "there is no paused deployment {id}: it was resumed, released or cleared meanwhile\n  what happened  {}",
+                commands.line(&["history", id.as_str()])
+            ));
             code::NOT_THERE
         }
         Outcome::Interrupted(signal) => {

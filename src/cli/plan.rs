@@ -159,7 +159,7 @@ fn in_the_way(block: &Block, shown: &[Shown]) -> String {
     for blocker in &block.by {
         let record = shown.iter().find(|s| *s.stored.id() == blocker.id);
         let record = record.and_then(|s| s.stored.deployment()).cloned();
-        let who = InTheWay { id: blocker.id.clone(), holds: blocker.holds, record };
+        let who = InTheWay { id: blocker.id.clone(), holds: blocker.holds, record, life: None };
         let verb = if blocker.holds { "held by" } else { "waited for by" };
         names.push(format!("{verb} {}", message::holder(&who, now)));
     }

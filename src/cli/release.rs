@@ -4,11 +4,13 @@ use clap::Args;
 
 use super::context::{Context, inherited_id, myself};
 use super::failure::{Failure, code};
+use super::missing;
 use super::terminal::{complain, say};
 use super::{Answer, Exec};
 use crate::deployment::Id;
 use crate::ops::release::{Released, release};
 use crate::ops::versions;
+use crate::output::style::clean;
 
 #[derive(Args)]
 pub struct Release {
@@ -41,15 +43,13 @@ impl Exec for Release {
                     code::DONE
                 }
                 Released::NotThere => {
-                    complain(&format!(
-                        "there is no deployment {id}: released, cleared or expired and taken before; nothing was changed for it"
-                    ));
+                    complain(&missing::gone(context, &store, id.as_str()));
                     code::NOT_THERE
                 }
                 Released::RunsOn(_) => {
                     let commands = context.commands(Vec::new());
                     complain(&format!(
-                        "{id} belongs to a `deploylock run` that is alive and gives its locks back itself\n  \
+                        "{id} belongs to a `deploylock run` that is alive and gives its locks back itself when its command ends\n  \
                          ask it to end  {}",
                         commands.line(&["cancel", id.as_str()])
                     ));
@@ -58,7 +58,8 @@ impl Exec for Release {
                 Released::Unreadable(path) => {
                     let commands = context.commands(Vec::new());
                     complain(&format!(
-                        "the record of {id} cannot be read: {path}\n  remove it  {}",
+                        "the record of {id} cannot be read, so nothing was released: {}\n  remove it  {}",
+                        clean(&path),
                         commands.line(&["clear", id.as_str()])
                     ));
                     code::FAILED

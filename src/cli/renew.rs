@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::context::{Context, myself};
 use super::failure::code;
+use super::missing;
 use super::release::ids_or_inherited;
 use super::target::some_duration;
 use super::terminal::{complain, say};
@@ -36,11 +37,16 @@ impl Exec for Renew {
                     }
                 }
                 Renewed::NoTtl(_) => {
-                    complain(&format!("{id} holds without a time to live; set one with --ttl"));
+                    let commands = context.commands(Vec::new());
+                    complain(&format!(
+                        "{id} holds without a time to live, until it is released: there is none to start again\n  \
+                         set one  {}",
+                        commands.line(&["renew", id.as_str(), "--ttl", "1h"])
+                    ));
                     return Ok(code::USAGE);
                 }
                 Renewed::NotThere => {
-                    complain(&format!("there is no deployment {id} that holds anything"));
+                    complain(&missing::holds_nothing(context, &store, id));
                     return Ok(code::NOT_THERE);
                 }
             }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::missing;
 use super::target::RecordArgs;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::ops::acquire::{self, Draft};
 use crate::ops::takeover::{Anew, TakenOver, take_over};
+use crate::output::fate;
 use crate::output::message::breakage;
+use crate::output::style::clean;
 use crate::store::{self, Lease, Store};
 
 /// A paused deployment's own target, to be tried again.
@@ -58,9 +61,13 @@ pub fn not_paused(context: &Context, store: &dyn Store, id: &Id) -> Result<Failu
         Some((state, Verdict::Alive(_) | Verdict::Unbound)) if state.holds() => {
             format!("{id} is not paused, it holds its locks")
         }
-        _ => format!("there is no paused deployment {id}"),
+        Some((_, Verdict::Dead(why))) => format!("{id} is not paused, it is stale: {why}"),
+        Some((_, Verdict::Unknown(why) | Verdict::Lingering(why))) => format!("{id} is not paused: {why}"),
+        Some(_) => format!("{id} is not paused"),
+        None => return Ok(missing::not_there(context, store, id)),
     };
-    Ok(Failure::text(code::NOT_THERE, format!("{why}; see `{}`", commands.line(&["list"]))))
+    let why = clean(&why);
+    Ok(Failure::text(code::NOT_THERE, format!("{why}\n  show it  {}", commands.line(&["list"]))))
 }
 
 /// A deployment that failed or crashed and was kept, taken over by this process.
@@ -76,10 +83,7 @@ pub fn kept(
         TakenOver::Done(d, lease) => Ok((d, lease)),
         TakenOver::NotThere => Err(Failure::text(
             code::NOT_THERE,
-            format!(
-                "there is no paused, failed or crashed deployment {id} to go on with; see `{}`",
-                commands.line(&["list"])
-            ),
+            format!("there is nothing to go on with: {}", missing::holds_nothing(context, store, id)),
         )),
         TakenOver::NotKept(d, Verdict::Unbound) => Err(Failure::text(
             code::FAILED,
@@ -91,9 +95,15 @@ pub fn kept(
         TakenOver::NotKept(d, verdict) => {
             let now = crate::clock::now().wall;
             let what = breakage(&Stored::Readable(State::Attached, d), &verdict, now);
-            Err(Failure::text(code::FAILED, format!("nobody can go on with a deployment that lives: {what}")))
+            Err(Failure::text(
+                code::FAILED,
+                format!(
+                    "nobody can go on with a deployment that lives: {what}\n  end it  {}",
+                    commands.line(&["cancel", id.as_str()])
+                ),
+            ))
         }
-        TakenOver::Unreadable(path) => Err(unreadable(id, &path)),
+        TakenOver::Unreadable(path) => Err(unreadable(context, id, &path)),
     }
 }
 
@@ -105,14 +115,14 @@ pub fn acquired(context: &Context, store: &dyn Store, id: &Id) -> Result<Box<Dep
         Ok(Some((stored, verdict)))
     })?;
     let commands = context.commands(Vec::new());
-    let not_there = |why: &str| Failure::text(code::NOT_THERE, format!("deployment {id} {why}"));
+    let not_there = |why: String| Failure::text(code::NOT_THERE, why);
     match found.flatten() {
-        None => Err(not_there("is not there: released, cleared, or expired and taken")),
-        Some((Stored::Unreadable(u), _)) => Err(unreadable(id, &u.path)),
+        None => Err(missing::not_there(context, store, id)),
+        Some((Stored::Unreadable(u), _)) => Err(unreadable(context, id, &u.path)),
         Some((stored, _)) if !stored.state().holds() => {
-            Err(not_there(&format!("is {} and holds nothing", stored.state().word())))
+            Err(not_there(fate::holds_nothing(id, stored.state(), &commands)))
         }
-        Some((_, Verdict::Dead(why))) => Err(not_there(&format!("is stale: {why}"))),
+        Some((_, Verdict::Dead(why))) => Err(not_there(fate::stale(id, &why, &commands))),
         Some((_, Verdict::Kept(why))) => Err(Failure::text(
             code::FAILED,
             format!(
@@ -131,6 +141,8 @@ pub fn acquired(context: &Context, store: &dyn Store, id: &Id) -> Result<Box<Dep
     }
 }
 
-fn unreadable(id: &Id, path: &str) -> Failure {
-    Failure::text(code::FAILED, format!("the record of {id} cannot be read: {path}"))
+fn unreadable(context: &Context, id: &Id, path: &str) -> Failure {
+    let clear = context.commands(Vec::new()).line(&["clear", id.as_str()]);
+    let why = format!("the record of {id} cannot be read: {}\n  clear it  {clear}", clean(path));
+    Failure::text(code::FAILED, why)
 }

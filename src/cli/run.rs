@@ -165,6 +165,14 @@ impl Run {
         words
     }
 
+    /// This command again, where it resumes.
+    fn resuming(&self) -> Vec<String> {
+        let Some(id) = &self.resume else { return Vec::new() };
+        let words = ["run", "--resume", id.as_str(), "--"].map(str::to_owned);
+        let command = self.command.iter().map(|word| word.to_string_lossy().into_owned());
+        words.into_iter().chain(command).collect()
+    }
+
     fn attempt(
         &self,
         context: &Context,
@@ -180,6 +188,7 @@ impl Run {
             context.hooks.settle_before_dying(&outcome);
             let mut commands = context.commands(words);
             commands.overriding = self.overriding();
+            commands.resuming = self.resuming();
             return Ok(not_acquired(outcome, &commands, self.wait.code(), signals));
         };
         line.granted(grant.waited);

@@ -38,11 +38,15 @@ pub struct TargetArgs {
     #[arg(long, requires = "locks")]
     pub shared: bool,
     /// Let this many hold each lock by name
-    #[arg(long, value_name = "N", requires = "locks", conflicts_with = "shared")]
+    #[arg(long, value_name = "N", requires = "locks", conflicts_with = "shared", value_parser = slots)]
     pub slots: Option<NonZeroU32>,
     /// Take the environment exclusively whatever the topology allows
     #[arg(long)]
     pub exclusive: bool,
+}
+
+fn slots(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "must be a number, 1 or more".to_owned())
 }
 
 fn operation(text: &str) -> Result<Operation, String> {
@@ -55,14 +59,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    humantime::parse_duration(text)
-        .map_err(|e| format!("{e} (examples: 90s, 1h 30m, or a number of seconds)"))
+    let wrong = "must be a duration (examples: 90s, 1h 30m, or a number of seconds)";
+    humantime::parse_duration(text).map_err(|_| wrong.to_owned())
 }
 
 /// A duration that is not nothing.
 pub fn some_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("must be more than 0".to_owned()),
+        Duration::ZERO => Err("must be more than 0 (examples: 90s, 1h 30m)".to_owned()),
         // Times are kept in nanoseconds of 64 bits; nobody deploys for a century.
         d if d > Duration::from_secs(100 * 366 * 86_400) => Err("must be at most 100 years".to_owned()),
         d => Ok(d),
@@ -167,7 +171,7 @@ pub struct RecordArgs {
 
 /// Text that says something.
 fn some_text(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("must say why".to_owned()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("must say why, for the history".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// What a conflict does.

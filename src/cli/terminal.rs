@@ -40,9 +40,10 @@ pub fn promise(text: &str) -> io::Result<()> {
     written.map_err(|e| io::Error::new(e.kind(), format!("cannot write to standard output: {e}")))
 }
 
-/// Writes an error or a message to stderr, with the program's name before it.
+/// Writes an error or a message to stderr, with the program's name before it. Nothing in it obeys whoever wrote it.
 pub fn complain(text: &str) {
-    let text = text.trim_end();
+    let lines: Vec<String> = text.trim_end().lines().map(style::clean).collect();
+    let text = lines.join("\n");
     let _ = writeln!(io::stderr().lock(), "deploylock: {text}");
 }
 

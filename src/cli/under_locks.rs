@@ -6,13 +6,16 @@ use std::time::Duration;
 use super::Answer;
 use super::context::Context;
 use super::failure::{Failure, code};
+use super::missing::{self, taken_away};
 use super::terminal::complain;
 use crate::command::{self, BY_ITS_RUN, Ended, OnLost, Running, Supervisor, Witness};
 use crate::deployment::{Deployment, Id};
 use crate::hook;
 use crate::model::Keep;
+use crate::ops::events::What;
 use crate::ops::release::{self, Renewed};
 use crate::ops::versions;
+use crate::output::style::clean;
 use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
 use crate::store::{self, Lease, Store, StoreError};
@@ -91,13 +94,13 @@ impl UnderLocks<'_> {
         if d.ttl.is_some()
             && matches!(release::renew(self.store, &d.id, None, BY_ITS_RUN)?, Renewed::NotThere)
         {
-            return Err(Failure::text(code::NOT_THERE, taken_away(&d.id)));
+            return Err(Failure::text(code::NOT_THERE, taken_away(self.store, &d.id)));
         }
         let running = self.start(d, None)?;
         let mut ended = self.watch(d, running, None)?;
         // A short command may have ended before anybody looked.
         if !ended.lost && !self.still_held(d)? {
-            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+            complain(&format!("{} {}", taken_away(self.store, &d.id), "while the command ran"));
             ended.lost = true;
         }
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
@@ -162,7 +165,7 @@ impl UnderLocks<'_> {
         match release::give_back(self.store, &Deployment { failed, ..d.clone() }, outcome) {
             Ok(true) => Ok(ended.code),
             Ok(false) | Err(StoreError::Removed(_)) => {
-                complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+                complain(&format!("{} {}", taken_away(self.store, &d.id), "while the command ran"));
                 Ok(self.code_of_lost(ended))
             }
             Err(e) => {
@@ -190,7 +193,7 @@ impl UnderLocks<'_> {
         match release::keep_failed(self.store, d, i32::from(status)) {
             Ok(true) => {}
             Ok(false) | Err(StoreError::Removed(_)) => {
-                complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+                complain(&format!("{} {}", taken_away(self.store, &d.id), "while the command ran"));
                 return if self.on_lost == OnLost::Keep { status } else { code::LOST };
             }
             Err(e) => {
@@ -243,10 +246,6 @@ pub fn variables(
     ]
 }
 
-fn taken_away(id: &Id) -> String {
-    format!("the locks of {id} were taken away (cleared by force, released, or expired)")
-}
-
 struct Teller<'a> {
     store: &'a dyn Store,
     id: &'a Id,
@@ -269,11 +268,13 @@ impl Witness for Teller<'_> {
             OnLost::End => "ending it",
             OnLost::Keep => "it goes on WITHOUT them (--on-lost keep)",
         };
-        complain(&format!("{} while the command runs; {then}", taken_away(self.id)));
+        complain(&format!("{} while the command runs; {then}", taken_away(self.store, self.id)));
     }
 
     fn cancelled(&mut self) {
-        complain("cancelled; ending the command");
+        let last = missing::last(self.store, self.id.as_str()).filter(|last| last.what == What::Cancelled);
+        let by = last.and_then(|last| last.by).map(|by| format!(" by {}", clean(&by))).unwrap_or_default();
+        complain(&format!("cancelled{by}; ending the command"));
     }
 
     fn warn(&mut self, error: &StoreError) {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::{Context, inherited_id, myself};
 use super::failure::{Failure, code};
 use super::freeze::gate_of;
+use super::missing;
 use super::progress::Line;
 use super::target::{TargetArgs, WaitArgs, requests};
 use super::terminal::complain;
@@ -60,7 +61,7 @@ impl Exec for Wait {
             Waited::Done | Waited::Gone | Waited::Interrupted(_) => Ok(code::DONE),
             Waited::NotThere => {
                 let id = self.id.map(|id| id.to_string()).unwrap_or_default();
-                complain(&format!("there is no deployment {id}"));
+                complain(&missing::gone(context, &store, &id));
                 Ok(code::NOT_THERE)
             }
             Waited::Frozen(stop) => {

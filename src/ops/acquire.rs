@@ -406,8 +406,10 @@ pub fn waiters_ahead(block: &Block) -> usize {
 }
 
 pub(super) fn look_up(txn: &mut dyn Txn, blocker: &Blocker) -> Result<InTheWay> {
-    let record = txn.find(&blocker.id)?.as_ref().and_then(Stored::deployment).cloned();
-    Ok(InTheWay { id: blocker.id.clone(), holds: blocker.holds, record })
+    let stored = txn.find(&blocker.id)?;
+    let life = stored.as_ref().map(|stored| txn.verdict(stored)).transpose()?;
+    let record = stored.as_ref().and_then(Stored::deployment).cloned();
+    Ok(InTheWay { id: blocker.id.clone(), holds: blocker.holds, record, life })
 }
 
 /// Everybody that `blocks` name, once, the holders first.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::deployment::{Deployment, Happening, Id, State, Stored};
+use crate::deployment::{Deployment, Happening, State, Stored};
 use crate::model::Hook;
 use crate::store::{Result, Store, Txn};
 
@@ -115,20 +115,44 @@ pub struct Aside<'a> {
     pub took: Option<Duration>,
 }
 
-/// What last happened to a deployment, and who did it, as far as the history knows.
+/// What last happened to a deployment, as the history tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// What.
+    pub what: What,
+    /// When, as the history has it.
+    pub time: String,
+    /// Who did it.
+    pub by: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// It was found dead.
+    pub stale: bool,
+}
+
+/// What last happened to the deployment of this id, as far as the history knows.
 ///
 /// # Errors
 /// When the history cannot be read.
-pub fn last_of(store: &dyn Store, id: &Id) -> Result<(Option<What>, Option<String>)> {
+pub fn last(store: &dyn Store, id: &str) -> Result<Option<Last>> {
     let lines = store.history()?;
-    let mut events = lines.iter().rev().filter(|line| line.contains(id.as_str()));
-    let own = events.find_map(|line| {
+    let mut events = lines.iter().rev().filter(|line| line.contains(id));
+    Ok(events.find_map(|line| {
         let event = serde_json::from_str::<serde_json::Value>(line).ok()?;
-        (event["id"] == id.as_str()).then_some(event)
-    });
-    let Some(event) = own else { return Ok((None, None)) };
-    let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
-    Ok((what, event["by"].as_str().map(str::to_owned)))
+        let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
+        let what = what.filter(|_| event["id"] == id)?;
+        let text = |key: &str| event[key].as_str().map(str::to_owned);
+        Some(Last {
+            what,
+            time: text("time").unwrap_or_default(),
+            by: text("by"),
+            why: text("why"),
+            outcome: text("outcome"),
+            stale: event["stale"].is_string(),
+        })
+    }))
 }
 
 /// A time as JSON has it: RFC 3339, UTC, whole seconds.

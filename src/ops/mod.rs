@@ -19,7 +19,7 @@ mod waiter;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::deployment::{Deployment, Id, State, Stored};
+use crate::deployment::{Deployment, Id, State, Stored, Verdict};
 use crate::engine::Block;
 use crate::freeze::Stop;
 use crate::store::StoreError;
@@ -68,6 +68,8 @@ pub struct InTheWay {
     pub holds: bool,
     /// Its record, where that can be read.
     pub record: Option<Deployment>,
+    /// What is known of its life; `None` where nobody asked.
+    pub life: Option<Verdict>,
 }
 
 /// Where one that waits stands.

@@ -146,11 +146,10 @@ impl Waiter<'_, '_> {
     /// The history says who took it away.
     fn gone(self) -> Result<Outcome> {
         let id = self.waiting.deployment.id;
-        let (what, by) = events::last_of(self.store, &id)?;
-        Ok(match what {
-            Some(What::Superseded) => Outcome::Superseded(id, by),
-            _ => Outcome::Cancelled(id, by),
-        })
+        let last = events::last(self.store, id.as_str())?;
+        let superseded = last.as_ref().is_some_and(|last| last.what == What::Superseded);
+        let by = last.and_then(|last| last.by);
+        Ok(if superseded { Outcome::Superseded(id, by) } else { Outcome::Cancelled(id, by) })
     }
 
     fn tell(&mut self) -> Duration {

@@ -66,7 +66,7 @@ pub fn stopped(stop: &Stop, commands: &Commands, now: SystemTime) -> String {
     if stop.end.is_some() {
         text.push_str(&format!("  wait for it   {}\n", commands.on_target("wait")));
     }
-    if !commands.overriding.is_empty() {
+    if stop.may_override && !commands.overriding.is_empty() {
         let words: Vec<&str> = commands.overriding.iter().map(String::as_str).collect();
         text.push_str(&format!("  pass it       {}\n", commands.line(&words)));
     }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use crate::deployment::{Deployment, Id, Stored, Verdict};
 use crate::engine::{Block, Cause, Refusal};
+use crate::model::Kind;
 use crate::ops::acquire::Conflict;
 use crate::ops::{InTheWay, Queueing};
 
@@ -18,6 +19,8 @@ pub struct Commands {
     pub target: Vec<String>,
     /// The command that was typed and its arguments, with an override of a freeze; empty where it takes none.
     pub overriding: Vec<String>,
+    /// What tries a paused deployment again, where it is more than `acquire --resume`.
+    pub resuming: Vec<String>,
 }
 
 impl Commands {
@@ -44,7 +47,7 @@ impl Commands {
 #[must_use]
 pub fn holder(who: &InTheWay, now: SystemTime) -> String {
     let Some(d) = &who.record else {
-        return format!("{}, whose record cannot be read", who.id);
+        return format!("{}, whose record cannot be read and therefore blocks", who.id);
     };
     let mut text = format!("{} ({})", clean(&d.owner), d.id);
     if d.environment.is_some() {
@@ -52,6 +55,9 @@ pub fn holder(who: &InTheWay, now: SystemTime) -> String {
     }
     if let Some(status) = d.failed {
         text.push_str(&format!(", which failed with exit status {status} and is kept for a person"));
+    }
+    if let (None, Some(Verdict::Kept(why))) = (d.failed, &who.life) {
+        text.push_str(&format!(", kept for a person: {}", clean(why)));
     }
     text.push_str(&format!(", for {}", since(d.since, now)));
     if let Some(reason) = &d.reason {
@@ -100,14 +106,59 @@ pub fn conflict(conflict: &Conflict, commands: &Commands, now: SystemTime) -> St
         text.push_str(&format!("  show it       {}\n", commands.line(&["list", "--lock", &lock])));
     }
     if let Some(id) = &conflict.paused {
-        text.push_str(&format!(
-            "  paused as     {id}\n  try it again  {}\n",
-            commands.line(&["acquire", "--resume", id.as_str()])
-        ));
+        let words: Vec<&str> = commands.resuming.iter().map(String::as_str).collect();
+        let again = if words.is_empty() { vec!["acquire", "--resume", id.as_str()] } else { words };
+        text.push_str(&format!("  paused as     {id}\n  try it again  {}\n", commands.line(&again)));
     }
     text.push_str(&format!("  wait for it   {}\n", commands.on_target("wait")));
-    if let Some(who) = first {
-        text.push_str(&format!("  clear it      {}\n", commands.line(&["clear", who.id.as_str()])));
+    // One for each lock: whoever else is at it is told when these are gone.
+    let mut whos: Vec<&InTheWay> = Vec::new();
+    for block in &conflict.blocks {
+        let by = block.by.first().and_then(|b| conflict.in_the_way.iter().find(|w| w.id == b.id));
+        whos.extend(by.filter(|by| !whos.iter().any(|who| who.id == by.id)));
+    }
+    text.push_str(&removal(&whos, commands, now));
+    text
+}
+
+/// How those in the way go: by themselves, when they are asked to, when they are cleared.
+fn removal(whos: &[&InTheWay], commands: &Commands, now: SystemTime) -> String {
+    let (mut text, mut living, mut all) = (String::new(), Vec::new(), Vec::new());
+    for who in whos {
+        all.push(who.id.as_str());
+        let d = who.record.as_ref();
+        match &who.life {
+            Some(Verdict::Alive(how)) => {
+                living.push(who.id.as_str());
+                if let Some(how) = how {
+                    text.push_str(&format!("  known of it   {}\n", clean(how)));
+                }
+            }
+            Some(Verdict::Kept(_)) if d.is_some() => {
+                let line = commands.line(&["run", "--resume", who.id.as_str()]);
+                text.push_str(&format!("  go on with it {line} -- CMD\n"));
+            }
+            Some(Verdict::Unknown(why) | Verdict::Lingering(why)) => {
+                text.push_str(&format!("  known of it   {}\n", clean(why)));
+            }
+            // What is alive renews its own.
+            _ => {
+                let expiry = d.and_then(|d| d.expires.as_ref());
+                if let Some(left) = expiry.and_then(|it| it.wall.duration_since(now).ok()) {
+                    text.push_str(&format!("  expires       in {}\n", age(left)));
+                }
+            }
+        }
+    }
+    if !living.is_empty() {
+        text.push_str(&format!("  end it        {}\n", commands.line(&[&["cancel"][..], &living].concat())));
+    }
+    let force: &[&str] = if living.is_empty() { &[] } else { &["--force"] };
+    if !all.is_empty() {
+        text.push_str(&format!(
+            "  clear it      {}\n",
+            commands.line(&[&["clear"][..], force, &all].concat())
+        ));
     }
     text
 }
@@ -118,8 +169,9 @@ pub fn refusal(refusal: &Refusal, own: Option<&Id>) -> String {
     match refusal {
         Refusal::Upgrade { lock, ancestor } => format!(
             "{} is held shared by your own parent deployment {ancestor}, and asked for exclusively inside it: \
-             that would wait for itself for ever. Let the parent take it exclusively, or ask for it shared\n",
-            clean(&lock.to_string())
+             that would wait for itself for ever. {}\n",
+            clean(&lock.to_string()),
+            instead(lock.kind)
         ),
         Refusal::Cycle(chain) => {
             let names: Vec<String> = chain.iter().map(ToString::to_string).collect();
@@ -133,12 +185,25 @@ pub fn refusal(refusal: &Refusal, own: Option<&Id>) -> String {
     }
 }
 
+/// What to do instead of asking exclusively for what the parent holds shared.
+fn instead(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Name => "Take it without --shared in the parent, or with --shared inside it",
+        // With one topology for both, only a version asks for more than its parent.
+        Kind::Application | Kind::DeployedApplication => {
+            "Give --resource to the parent `run` instead, or start this one outside of it"
+        }
+        Kind::Environment => "Take it with --exclusive in the parent, or without it inside",
+        _ => "Let the parent ask for the same target, or start this one outside of it",
+    }
+}
+
 /// One line of a wait: how long, which place, for which lock, who holds it and why.
 #[must_use]
 pub fn waiting(queueing: &Queueing, now: SystemTime) -> String {
     let what = blocked(&queueing.blocks, queueing.first.as_ref(), now);
-    let place = match queueing.id {
-        Some(_) => format!(", place {} in the queue", queueing.place),
+    let place = match &queueing.id {
+        Some(id) => format!(" as {id}, place {} in the queue", queueing.place),
         None => String::new(),
     };
     format!("waiting {}{place}: {what}", age(queueing.waited))
@@ -153,7 +218,7 @@ pub fn breakage(stored: &Stored, verdict: &Verdict, now: SystemTime) -> String {
         Verdict::Dead(why) => format!("stale: {why}"),
         Verdict::Unbound => "bound to no process".to_owned(),
         Verdict::Kept(why) => format!("kept for a person: {why}"),
-        Verdict::Lingering(why) => why.clone(),
+        Verdict::Lingering(why) => clean(why),
         Verdict::Unknown(why) => format!("not known to be dead: {why}"),
     };
     match stored {

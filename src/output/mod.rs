@@ -2,6 +2,7 @@
 //!
 //! Strings in, strings out: nothing here reads a clock or a store.
 
+pub mod fate;
 pub mod freeze;
 pub mod json;
 pub mod message;

@@ -52,7 +52,7 @@ pub enum StoreError {
     )]
     Removed(PathBuf),
     /// Something lies where a file of the store belongs and is none.
-    #[error("{} is {what}, not a file that deploylock wrote; remove it", path.display())]
+    #[error("{} is {what}, not a file that deploylock wrote; remove it, or choose another lock directory (--lock-dir)", path.display())]
     Foreign {
         /// Where.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum StoreError {
     #[error("{0} is gone: it was released or cleared meanwhile")]
     Gone(Id),
     /// Another version's store.
-    #[error("{} was written by a newer deploylock (format {format}); upgrade this one", path.display())]
+    #[error("{} was written by a newer deploylock (format {format}); upgrade this one, or choose another lock directory (--lock-dir)", path.display())]
     TooNew {
         /// Where.
         path: PathBuf,
@@ -111,6 +111,7 @@ fn hint(source: &std::io::Error) -> &'static str {
         std::io::ErrorKind::PermissionDenied => {
             " (ask for access to the lock directory, or choose another with --lock-dir)"
         }
+        std::io::ErrorKind::NotADirectory => " (name a folder with --lock-dir)",
         std::io::ErrorKind::StorageFull => " (free some space; what is held stays held)",
         _ => "",
     }
