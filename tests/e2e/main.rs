@@ -15,6 +15,7 @@ mod freeze;
 mod guard;
 mod hooks;
 mod nested;
+mod package;
 mod queues;
 mod shell_init;
 mod signals;

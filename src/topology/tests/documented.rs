@@ -60,7 +60,8 @@ fn meaning(text: &str) -> String {
     let topology = format!("{:?}", parse(text));
     let mut parts = topology.split("line: ");
     let first = parts.next().unwrap_or_default().to_owned();
-    let after = |part: &str| part.trim_start_matches(|c: char| c.is_alphanumeric() || "()".contains(c)).to_owned();
+    let after =
+        |part: &str| part.trim_start_matches(|c: char| c.is_alphanumeric() || "()".contains(c)).to_owned();
     parts.fold(first, |text, part| text + &after(part))
 }
 
@@ -82,7 +83,10 @@ fn the_reference_lists_every_key_and_its_examples_and_defaults_hold() {
     let page = std::fs::read_to_string(PAGE).unwrap();
     let headings: Vec<&str> = TABLES.iter().map(|(heading, ..)| heading.trim_matches(['[', ']'])).collect();
     for table in TOP {
-        assert!(headings.iter().any(|h| h.split('.').next() == Some(*table)), "[{table}] is not in the reference");
+        assert!(
+            headings.iter().any(|h| h.split('.').next() == Some(*table)),
+            "[{table}] is not in the reference"
+        );
     }
     for (heading, keys, around) in TABLES {
         let rows = rows(&page, heading);
@@ -93,7 +97,10 @@ fn the_reference_lists_every_key_and_its_examples_and_defaults_hold() {
         assert_eq!(listed, keys, "the keys of {heading} in docs/topology.md");
         for Row { key, default, effect, example } in &rows {
             assert!(!effect.is_empty(), "{heading} {key}: no effect said");
-            assert!(example.starts_with(&format!("{key} = ")), "{heading} {key}: the example is of another key");
+            assert!(
+                example.starts_with(&format!("{key} = ")),
+                "{heading} {key}: the example is of another key"
+            );
             let beside = beside(heading, key);
             parse(&format!("{around}\n{example}{beside}\n"));
             if !default.is_empty() {

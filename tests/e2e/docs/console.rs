@@ -88,7 +88,10 @@ fn script(blocks: &[Block]) -> (String, Vec<Shown>) {
     for (number, block) in blocks.iter().enumerate() {
         if let Some(file) = block.note("file") {
             let end = format!("END_OF_BLOCK_{number}");
-            script.push_str(&format!("mkdir -p \"$(dirname {file})\"; cat > {file} <<'{end}'\n{}{end}\n", block.text));
+            script.push_str(&format!(
+                "mkdir -p \"$(dirname {file})\"; cat > {file} <<'{end}'\n{}{end}\n",
+                block.text
+            ));
             if block.text.starts_with("#!") {
                 script.push_str(&format!("chmod +x {file}\n"));
             }
@@ -150,7 +153,7 @@ fn host() -> String {
 /// Text by its shape: what differs from run to run is a word for it, blanks are one blank.
 fn shape(text: &str) -> String {
     let lines = text.lines().map(|line| {
-        let words: Vec<String> = line.split_whitespace().map(shape_of_word).collect();
+        let words: Vec<String> = line.split_whitespace().map(shape_of_path).collect();
         words.join(" ")
     });
     let text: String = lines.filter(|line| !line.is_empty()).map(|line| line + "\n").collect();
@@ -160,6 +163,10 @@ fn shape(text: &str) -> String {
         text = text.replace("<age> <age>", "<age>");
     }
     text.replace("in <age>", "<age>")
+}
+
+fn shape_of_path(word: &str) -> String {
+    word.split('/').map(shape_of_word).collect::<Vec<_>>().join("/")
 }
 
 fn shape_of_word(word: &str) -> String {

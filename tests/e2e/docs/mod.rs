@@ -2,6 +2,7 @@
 
 mod commands;
 mod console;
+mod jobs;
 mod links;
 mod pages;
 mod recipes;
