@@ -130,7 +130,7 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
             cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
-            cand --outcome 'How it went, for the history'
+            cand --outcome 'How it went, for the history; also of the version, where it had one [default: done]'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
             cand -v 'Say more'

@@ -118,7 +118,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l lock-d
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l outcome -d 'How it went, for the history' -r -f -a "done\t''
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l outcome -d 'How it went, for the history; also of the version, where it had one [default: done]' -r -f -a "done\t''
 failed\t''
 aborted\t''"
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s q -l quiet -d 'Say only what went wrong'

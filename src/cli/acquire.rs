@@ -82,13 +82,15 @@ impl Acquire {
     ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
-            let mut draft =
-                resume::paused(&store, id, &self.record)?.ok_or_else(|| not_paused(context, id))?;
-            draft.refuse_manual = self.wait.no_wait_for_manual;
+            let Some(mut draft) = resume::paused(&store, id, &self.record)? else {
+                return Err(resume::not_paused(context, &store, id)?);
+            };
+            let (refuse_manual, retry) = resume::as_declared(context, draft.environment.as_deref())?;
+            draft.refuse_manual = refuse_manual || self.wait.no_wait_for_manual;
             draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
             // Blocked again, it stays paused, unless it was said to wait.
             let patience = self.wait.patience().unwrap_or(Patience::None);
-            return Ok((store, draft, patience, context.retry()));
+            return Ok((store, draft, patience, retry));
         }
         let plan = self.target.plan(context)?;
         let store = context.store()?;
@@ -120,12 +122,6 @@ impl Acquire {
         };
         process.ok_or_else(gone).map(Some)
     }
-}
-
-fn not_paused(context: &Context, id: &Id) -> Failure {
-    let commands = context.commands(Vec::new());
-    let text = format!("there is no paused deployment {id}; see `{}`", commands.line(&["list"]));
-    Failure::text(code::NOT_THERE, text)
 }
 
 /// The promise is made durable, then told, then kept: until it is out, the locks go with this process.

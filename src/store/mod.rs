@@ -162,7 +162,7 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be removed; then it is still there.
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>>;
-    /// Takes away the paused record of one that has just been entered again under its old id.
+    /// Takes away the paused record of one that was entered again under its old id, and has come to hold for good.
     ///
     /// # Errors
     /// When it cannot be removed.

@@ -106,7 +106,11 @@ fn engines(topology: &Topology, found: &mut Vec<Warning>) {
             warn(found, Some(engine.line), || format!("no environment uses engine {quoted}"));
         } else if !engine.lock_used.value {
             warn(found, engine.lock_used.line, || {
-                format!("deployments through engine {quoted} no longer go one at a time")
+                format!(
+                    "without its lock several deployments may go through engine {quoted} at once; what keeps \
+                     duplicates and versions apart (`run --resource`) is the application's lock alone, one \
+                     application in one environment at a time"
+                )
             });
         }
     }

@@ -14,6 +14,7 @@ mod docs;
 mod freeze;
 mod guard;
 mod hooks;
+mod life;
 mod nested;
 mod package;
 mod queues;

@@ -1,8 +1,11 @@
 //! Any store keeps these promises: one suite, run against the files store and the one in memory; and what only
 //! the files store has: faults at every step, and files that are not what they should be.
 
+mod clocks;
 mod conformance;
 mod damage;
 mod faults;
+mod instants;
 mod life;
 mod support;
+mod traps;
