@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Scene, said};
+use crate::harness::Scene;
 use crate::steps::done;
-use crate::tools::{Group, read};
+use crate::tools::Group;
 
 const MANIFEST: &str = env!("CARGO_MANIFEST_DIR");
 

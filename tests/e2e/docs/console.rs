@@ -8,7 +8,7 @@ use std::process::Command;
 use snapbox::Assert;
 
 use super::pages::{Block, Page, all};
-use crate::harness::{Scene, said};
+use crate::harness::Scene;
 
 /// An id in a page is the one that has its number here.
 const PRELUDE: &str = r#"exec 2>&1 </dev/null
@@ -61,8 +61,11 @@ fn check_part(page: &Page, line: usize, blocks: &[Block]) -> Vec<String> {
     bash.args(["--kill-after=5", "100", "bash", "script"]).env("USER", "ann");
     // As it would be found without anything said.
     bash.env_remove("DEPLOYLOCK_DIR").env("XDG_STATE_HOME", scene.path("state"));
-    let heard = said(bash.output().unwrap());
-    let heard = heard.out.split(MARK).skip(1).map(str::to_owned).collect::<Vec<_>>();
+    // A file, not a pipe: what a page leaves in the background keeps it open.
+    bash.stdout(std::fs::File::create(scene.path("heard")).unwrap());
+    bash.status().unwrap();
+    let heard = String::from_utf8_lossy(&std::fs::read(scene.path("heard")).unwrap()).into_owned();
+    let heard = heard.split(MARK).skip(1).map(str::to_owned).collect::<Vec<_>>();
     if heard.len() != shown.len() {
         return vec![format!("{}:{line}: the shell stopped: {heard:?}", page.name)];
     }
@@ -112,6 +115,8 @@ fn script(blocks: &[Block]) -> (String, Vec<Shown>) {
         }
         all.extend(shown);
     }
+    // With all that it started, and `timeout`.
+    script.push_str("trap '' TERM; kill -TERM 0\n");
     (script, all)
 }
 
