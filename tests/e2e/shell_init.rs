@@ -138,6 +138,27 @@ fn several_at_once_are_given_back_from_the_inside_out() {
 }
 
 #[test]
+fn a_subshell_gives_back_only_what_it_took_itself() {
+    for shell in SHELLS {
+        let scene = Scene::with_topology(TOPOLOGY);
+        let text = "trap 'echo outer' EXIT; deploylock_acquire -l outer || exit\n\
+            (deploylock_acquire -l inner; code=$?; deploylock list > within; exit $code); code=$?\n\
+            deploylock list > seen; exit $code";
+        let said = done(&mut script(&scene, shell, text));
+        assert_eq!(said.out, "outer\n", "{shell:?}: {said:?}");
+        assert!(read(&scene, "seen").contains("name:outer"), "{shell:?}");
+        assert!(!read(&scene, "seen").contains("name:inner"), "{shell:?}");
+        if shell.0 == "zsh" {
+            assert_eq!((said.code, said.err.contains("subshell")), (2, true), "{said:?}");
+        } else {
+            assert_eq!((said.code, said.err.as_str()), (0, ""), "{shell:?}: {said:?}");
+            assert!(read(&scene, "within").contains("name:inner"), "{shell:?}");
+        }
+        nothing_left(&scene);
+    }
+}
+
+#[test]
 fn a_script_that_is_killed_keeps_its_locks_unless_they_are_bound_to_it() {
     for shell in SHELLS {
         for (options, state) in [("", "held"), (" --owner-pid $$", "stale")] {

@@ -6,10 +6,12 @@ _deploylock_depth=0
 _deploylock_new=
 _deploylock_before=
 _deploylock_caught=
+_deploylock_pid=
 
 _deploylock_program() { @DEPLOYLOCK@ "$@"; }
 
 deploylock_acquire() {
+    _deploylock_own
     _deploylock_arm || return
     _deploylock_new=$(_deploylock_program acquire --format=shell "$@") || return
     _deploylock_push
@@ -26,6 +28,15 @@ deploylock_release() {
     # What is not there is nobody's to give back a second time.
     case $_deploylock_code in 0 | 3) _deploylock_pop ;; esac
     return "$_deploylock_code"
+}
+
+# A subshell gives back what is its own, not what the shell around it holds.
+_deploylock_own() {
+    _deploylock_here=$(exec sh -c 'echo "$PPID"')
+    [ "$_deploylock_here" != "$_deploylock_pid" ] || return 0
+    _deploylock_pid=$_deploylock_here
+    _deploylock_depth=0
+    _deploylock_before=
 }
 
 # What was just acquired becomes the innermost; the variables of the one around it are kept for its release.

@@ -2,9 +2,12 @@
 # A hook of its own beside the script's EXIT trap, which in zsh would be a function's when set in one. `set -e` leaves
 # without the hooks; what comes before it does is the trap ZERR.
 _deploylock_arm() {
+    if [[ $ZSH_SUBSHELL != 0 ]]; then
+        echo "deploylock_acquire: zsh has no hook for the end of a subshell; call it outside of ( )" >&2
+        return 2
+    fi
     _deploylock_old= _deploylock_trapped=
     _deploylock_look || return
-    _deploylock_level=$ZSH_SUBSHELL
     case " ${zshexit_functions[*]-} " in
     *" _deploylock_exit "*) ;;
     *) zshexit_functions+=(_deploylock_exit) ;;
@@ -15,11 +18,11 @@ _deploylock_arm() {
 
 _deploylock_exit() {
     _deploylock_status=$?
-    [[ $ZSH_SUBSHELL = "$_deploylock_level" ]] || return 0
+    [[ $ZSH_SUBSHELL = 0 ]] || return 0
     _deploylock_end "$_deploylock_status"
     _deploylock_pass_on
 }
 
 _deploylock_fails() {
-    [[ ! -o errexit || $ZSH_SUBSHELL != "$_deploylock_level" ]] || _deploylock_end "$1"
+    [[ ! -o errexit || $ZSH_SUBSHELL != 0 ]] || _deploylock_end "$1"
 }
