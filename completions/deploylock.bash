@@ -40,6 +40,9 @@ _deploylock() {
             deploylock,list)
                 cmd="deploylock__subcmd__list"
                 ;;
+            deploylock,migrate)
+                cmd="deploylock__subcmd__migrate"
+                ;;
             deploylock,plan)
                 cmd="deploylock__subcmd__plan"
                 ;;
@@ -65,7 +68,7 @@ _deploylock() {
 
     case "${cmd}" in
         deploylock)
-            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check init completions shell-init"
+            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check migrate init completions shell-init"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -513,6 +516,36 @@ _deploylock() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        deploylock__subcmd__migrate)
+            opts="-q -v -h --config --lock-dir --color --quiet --verbose --to --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -W "etcd" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -39,7 +39,8 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand cancel 'Ask a deployment to end: a waiter gives up, a run''s command gets SIGTERM'
             cand plan 'Show which locks a target takes, why, and what stands in the way; takes nothing'
             cand history 'Show what happened: acquired, waited, released, paused, cleared, reclaimed'
-            cand check 'Check the topology file and the lock directory'
+            cand check 'Check the topology file and the store'
+            cand migrate 'Carry over what is held and paused to another store'
             cand init 'Write a commented starter deploylock.toml'
             cand completions 'Print a completion script for a shell'
             cand shell-init 'Print functions for a script that cannot be wrapped in `run`: eval "$(deploylock shell-init bash)"'
@@ -302,6 +303,18 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand -v 'Say more'
             cand --verbose 'Say more'
             cand --strict 'Warnings fail too'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'deploylock;migrate'= {
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
+            cand --color 'When to use colours'
+            cand --to 'Where to'
+            cand -q 'Say only what went wrong'
+            cand --quiet 'Say only what went wrong'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::deployment::{Id, Stored};
 use crate::ops;
 use crate::signals::{Came, Signals};
-use crate::store::{self, Store, StoreError, Wake};
+use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
 
 /// How long a command may run before its process is noted: until then its record says that it is being started, and
 /// it is known by its environment.
@@ -62,6 +62,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The program of this name could not be started.
+    #[must_use]
+    pub fn of(name: String, e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::NotFound => StartError::NotFound(name),
+            _ => StartError::NotExecutable(name, e),
+        }
+    }
+
     /// The exit code that shells use.
     #[must_use]
     pub fn code(&self) -> u8 {
@@ -99,10 +108,7 @@ pub fn start(
     // Only the command is to keep it open.
     drop(held);
     let name = || program.to_string_lossy().into_owned();
-    let child = child.map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => StartError::NotFound(name()),
-        _ => StartError::NotExecutable(name(), e),
-    })?;
+    let child = child.map_err(|e| StartError::of(name(), e))?;
     let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
     Ok(Running { child, pid })
 }
@@ -158,6 +164,8 @@ pub struct Supervisor<'a> {
     pub retry: Duration,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
+    /// What keeps the deployment alive, where its hold has to be confirmed again and again.
+    pub lease: Option<&'a dyn Lease>,
     /// Who is told.
     pub witness: &'a mut dyn Witness,
 }
@@ -207,7 +215,8 @@ impl Supervisor<'_> {
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
         loop {
             if !lost {
-                match self.look(sleeper.as_deref_mut()) {
+                let found = if self.lapsed() { Ok(Record::Lost) } else { self.look(sleeper.as_deref_mut()) };
+                match found {
                     Ok(Record::Held(every)) if every == self.renew => {}
                     // Somebody gave it another time to live.
                     Ok(Record::Held(every)) => {
@@ -230,13 +239,15 @@ impl Supervisor<'_> {
                         self.witness.lost(self.on_lost);
                         if self.on_lost == OnLost::End {
                             running.tell(signal_hook::consts::SIGTERM);
-                            ending = Some(clock::since_boot() + GRACE);
+                            let grace = clock::since_boot() + GRACE;
+                            ending = Some(self.deadline().map_or(grace, |d| grace.min(d.over)));
                         }
                     }
                     Err(e) => self.witness.warn(&e),
                 }
             }
-            let until = [ending, renewal].into_iter().flatten().min();
+            let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
+            let until = [ending, renewal, give_up].into_iter().flatten().min();
             sleep(sleeper.as_deref_mut(), until, signals)?;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
@@ -256,6 +267,15 @@ impl Supervisor<'_> {
                 }
             }
         }
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        self.lease.and_then(Lease::deadline)
+    }
+
+    /// Not confirmed for so long that it may soon be another's.
+    fn lapsed(&self) -> bool {
+        self.deadline().is_some_and(|d| clock::since_boot() >= d.give_up)
     }
 
     fn look(&self, sleeper: Option<&mut (dyn store::Sleeper + '_)>) -> Result<Record, StoreError> {

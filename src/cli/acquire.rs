@@ -6,6 +6,7 @@ use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::freeze::{gate, overriding};
 use super::not_acquired::not_acquired;
+use super::opened::Opened;
 use super::progress::Line;
 use super::resume;
 use super::shell_init::exports;
@@ -17,7 +18,7 @@ use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
 use crate::ops::release;
 use crate::process;
 use crate::signals::Signals;
-use crate::store::files::FilesStore;
+use crate::store::Store;
 
 #[derive(Args)]
 pub struct Acquire {
@@ -76,10 +77,7 @@ impl Exec for Acquire {
 }
 
 impl Acquire {
-    fn prepare(
-        &self,
-        context: &Context,
-    ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
+    fn prepare(&self, context: &Context) -> Result<(Opened, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
             let Some(mut draft) = resume::paused(&store, id, &self.record)? else {
@@ -125,7 +123,7 @@ impl Acquire {
 }
 
 /// The promise is made durable, then told, then kept: until it is out, the locks go with this process.
-fn report(store: &FilesStore, grant: Grant, format: Format) -> Answer {
+fn report(store: &dyn Store, grant: Grant, format: Format) -> Answer {
     let Grant { deployment, lease, .. } = grant;
     let text = match format {
         Format::Id => format!("{}\n", deployment.id),

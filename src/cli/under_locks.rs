@@ -16,6 +16,7 @@ use crate::ops::versions;
 use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
 use crate::store::{self, Lease, Store, StoreError};
+use crate::tied;
 
 /// A command that is to run under the locks of a deployment.
 pub struct UnderLocks<'a> {
@@ -77,7 +78,7 @@ impl UnderLocks<'_> {
         if let Some(leftovers) = leftovers {
             std::thread::spawn(move || drop(leftovers));
         }
-        let ended = self.watch(d, running, true)?;
+        let ended = self.watch(d, running, Some(lease.as_ref()))?;
         let code = self.finish(d, ended)?;
         drop(lease);
         pass_on_interrupt(self.context, ended, code);
@@ -93,7 +94,7 @@ impl UnderLocks<'_> {
             return Err(Failure::text(code::NOT_THERE, taken_away(&d.id)));
         }
         let running = self.start(d, None)?;
-        let mut ended = self.watch(d, running, false)?;
+        let mut ended = self.watch(d, running, None)?;
         // A short command may have ended before anybody looked.
         if !ended.lost && !self.still_held(d)? {
             complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
@@ -113,17 +114,30 @@ impl UnderLocks<'_> {
         // No hook may inherit what keeps the locks.
         let _alone = hook::alone();
         let held = lease.map(Lease::hand_down).transpose()?.flatten();
-        Ok(command::start(self.command, &variables(&d.id, Some(d), self.version), held)?)
+        let variables = variables(&d.id, Some(d), self.version);
+        // A hold that has to be confirmed goes with this process, whatever becomes of the command.
+        if lease.is_some_and(|lease| lease.deadline().is_some()) {
+            return Ok(command::start(&tied::tie(self.command), &variables, held)?);
+        }
+        Ok(command::start(self.command, &variables, held)?)
     }
 
-    /// Waits for its end; `notes`: the deployment is its own.
-    fn watch(&mut self, d: &Deployment, running: Running, notes: bool) -> std::io::Result<Ended> {
+    /// Waits for its end; with `lease`, the deployment is its own.
+    fn watch(
+        &mut self,
+        d: &Deployment,
+        running: Running,
+        lease: Option<&dyn Lease>,
+    ) -> std::io::Result<Ended> {
+        // Where the hold has to be confirmed again and again, nobody asks for the command.
+        let notes = lease.is_some_and(|lease| lease.deadline().is_none());
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
             renew: d.ttl.map(command::renewed_every),
             retry: self.retry,
             on_lost: self.on_lost,
+            lease,
             witness: &mut Teller { store: self.store, id: &d.id, notes },
         };
         supervisor.wait(running, self.signals)

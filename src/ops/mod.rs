@@ -6,6 +6,7 @@ pub mod events;
 mod freeze;
 pub mod hand_off;
 mod manual;
+pub mod migrate;
 pub mod release;
 pub mod statistics;
 mod supersede;

@@ -42,7 +42,16 @@ pub(super) fn collect(topology: &Topology) -> Vec<Warning> {
 fn store(topology: &Topology, found: &mut Vec<Warning>) {
     let store = &topology.store;
     if store.backend.value == Backend::Files {
-        for (key, line) in [("endpoints", store.endpoints.line), ("prefix", store.prefix.line)] {
+        for (key, line) in [
+            ("endpoints", store.endpoints.line),
+            ("prefix", store.prefix.line),
+            ("ca", store.ca.line),
+            ("cert", store.cert.line),
+            ("key", store.key.line),
+            ("user", store.user.line),
+            ("password_file", store.password_file.line),
+            ("lease", store.lease.line),
+        ] {
             warn(found, line, || format!("{key} has no effect: it is for backend = \"etcd\""));
         }
     }

@@ -2,6 +2,10 @@
 //! the files store has: faults at every step, and files that are not what they should be.
 
 mod clocks;
+#[cfg(feature = "etcd")]
+#[path = "../cluster/mod.rs"]
+#[allow(clippy::disallowed_methods)] // servers take the time they take
+mod cluster;
 mod conformance;
 mod damage;
 mod faults;
