@@ -10,11 +10,12 @@ use snapbox::Assert;
 use super::pages::{Block, Page, all};
 use crate::harness::Scene;
 
-/// An id in a page is the one that has its number here.
+/// An id in a page is the one that has its number here, else the latest of all.
 const PRELUDE: &str = r#"exec 2>&1 </dev/null
 real_id() {
-    local found=$(cat "$XDG_STATE_HOME"/deploylock/history.jsonl locks/history.jsonl 2>/dev/null |
-        grep -o "\"${1%%-*}-[a-z0-9]*\"" | head -n 1 | tr -d '"')
+    local all=$(cat "$XDG_STATE_HOME"/deploylock/history.jsonl locks/history.jsonl 2>/dev/null) found
+    found=$(echo "$all" | grep -o "\"${1%%-*}-[a-z0-9]*\"" | head -n 1 | tr -d '"')
+    [ -n "$found" ] || found=$(echo "$all" | tail -n 1 | grep -o '"[0-9]*-[a-z0-9]\{6\}"' | head -n 1 | tr -d '"')
     echo "${found:-$1}"
 }
 "#;
