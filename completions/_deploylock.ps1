@@ -32,20 +32,21 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Who asks, why, and for how long')
-            [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Who asks, why, and for how long')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Take the locks, run a command, give them back')
+            [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take the locks and print the deployment''s id; they stay until released')
             [CompletionResult]::new('release', 'release', [CompletionResultType]::ParameterValue, 'Give the locks of a deployment back, or withdraw one that waits or is paused')
             [CompletionResult]::new('renew', 'renew', [CompletionResultType]::ParameterValue, 'Start a deployment''s time to live again, or set a new one')
-            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'What a conflict does')
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'The filters; all that are given must fit')
-            [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'The filters; all that are given must fit')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until a deployment holds its locks, or until a target could be had; takes nothing')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'Show what is held, by whom, why and until when, and who waits')
+            [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'Remove deployments by hand: those that are stale, or others after asking')
             [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Ask a deployment to end: a waiter gives up, a run''s command gets SIGTERM')
-            [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'What to lock')
+            [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Show which locks a target takes, why, and what stands in the way; takes nothing')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show what happened: acquired, waited, released, paused, cleared, reclaimed')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check the topology file and the store')
             [CompletionResult]::new('migrate', 'migrate', [CompletionResultType]::ParameterValue, 'Carry over what is held and paused to another store')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a commented starter deploylock.toml')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
+            [CompletionResult]::new('shell-init', 'shell-init', [CompletionResultType]::ParameterValue, 'Print functions for a script that cannot be wrapped in `run`: eval "$(deploylock shell-init bash)"')
             break
         }
         'deploylock;run' {
@@ -117,6 +118,7 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             [CompletionResult]::new('--override-freeze', '--override-freeze', [CompletionResultType]::ParameterName, 'Pass an open freeze window of the environment; why, for the history')
             [CompletionResult]::new('--owner-pid', '--owner-pid', [CompletionResultType]::ParameterName, 'Tie the locks to this process: when it ends, they are stale')
             [CompletionResult]::new('--resume', '--resume', [CompletionResultType]::ParameterName, 'Try a paused deployment again, keeping its id')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What is printed when it holds')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
@@ -345,6 +347,18 @@ Register-ArgumentCompleter -Native -CommandName 'deploylock' -ScriptBlock {
             break
         }
         'deploylock;completions' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'deploylock;shell-init' {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]')
             [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')

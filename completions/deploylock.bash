@@ -55,6 +55,9 @@ _deploylock() {
             deploylock,run)
                 cmd="deploylock__subcmd__run"
                 ;;
+            deploylock,shell-init)
+                cmd="deploylock__subcmd__shell__subcmd__init"
+                ;;
             deploylock,wait)
                 cmd="deploylock__subcmd__wait"
                 ;;
@@ -65,7 +68,7 @@ _deploylock() {
 
     case "${cmd}" in
         deploylock)
-            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check migrate init completions"
+            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check migrate init completions shell-init"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -91,7 +94,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__acquire)
-            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --override-freeze --owner-pid --supersede --resume --help"
+            opts="-q -v -e -a -c -l -n -w -E -h --config --lock-dir --color --quiet --verbose --env --app --app-version --container --operation --lock --shared --slots --exclusive --no-wait --wait --no-wait-for-manual --conflict-exit-code --reason --owner --url --ttl --override-freeze --owner-pid --supersede --resume --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -195,6 +198,10 @@ _deploylock() {
                     ;;
                 --resume)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "id shell" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -795,6 +802,32 @@ _deploylock() {
                     ;;
                 --on-lost)
                     COMPREPLY=($(compgen -W "end keep" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        deploylock__subcmd__shell__subcmd__init)
+            opts="-q -v -h --config --lock-dir --color --quiet --verbose --help bash zsh sh"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)

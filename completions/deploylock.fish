@@ -33,20 +33,21 @@ complete -c deploylock -n "__fish_deploylock_needs_command" -s q -l quiet -d 'Sa
 complete -c deploylock -n "__fish_deploylock_needs_command" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_needs_command" -s V -l version -d 'Print version'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "run" -d 'Who asks, why, and for how long'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "acquire" -d 'Who asks, why, and for how long'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "run" -d 'Take the locks, run a command, give them back'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "acquire" -d 'Take the locks and print the deployment\'s id; they stay until released'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "release" -d 'Give the locks of a deployment back, or withdraw one that waits or is paused'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "renew" -d 'Start a deployment\'s time to live again, or set a new one'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "wait" -d 'What a conflict does'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "list" -d 'The filters; all that are given must fit'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "clear" -d 'The filters; all that are given must fit'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "wait" -d 'Wait until a deployment holds its locks, or until a target could be had; takes nothing'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "list" -d 'Show what is held, by whom, why and until when, and who waits'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "clear" -d 'Remove deployments by hand: those that are stale, or others after asking'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "cancel" -d 'Ask a deployment to end: a waiter gives up, a run\'s command gets SIGTERM'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "plan" -d 'What to lock'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "plan" -d 'Show which locks a target takes, why, and what stands in the way; takes nothing'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "history" -d 'Show what happened: acquired, waited, released, paused, cleared, reclaimed'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "check" -d 'Check the topology file and the store'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "migrate" -d 'Carry over what is held and paused to another store'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "init" -d 'Write a commented starter deploylock.toml'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "shell-init" -d 'Print functions for a script that cannot be wrapped in `run`: eval "$(deploylock shell-init bash)"'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -103,6 +104,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l ttl -d
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner-pid -d 'Tie the locks to this process: when it ends, they are stale' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l resume -d 'Try a paused deployment again, keeping its id' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l format -d 'What is printed when it holds' -r -f -a "id\t'The deployment\'s id'
+shell\t'Lines for `eval` that export what a wrapped command would be told'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l shared -d 'Take the locks by name shared'
@@ -285,3 +288,11 @@ never\t'Never'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -s h -l help -d 'Print help (see more with \'--help\')'

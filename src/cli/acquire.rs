@@ -1,6 +1,6 @@
 //! `acquire`: take the locks and return; they stay until released.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
@@ -9,6 +9,7 @@ use super::not_acquired::not_acquired;
 use super::opened::Opened;
 use super::progress::Line;
 use super::resume;
+use super::shell_init::exports;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::{self, complain};
 use super::{Answer, Exec};
@@ -36,6 +37,18 @@ pub struct Acquire {
     /// Try a paused deployment again, keeping its id
     #[arg(long, value_name = "ID", conflicts_with_all = ["env", "app", "containers", "locks", "exclusive", "owner_pid"])]
     resume: Option<Id>,
+    /// What is printed when it holds
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "id")]
+    format: Format,
+}
+
+/// How a grant is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The deployment's id
+    Id,
+    /// Lines for `eval` that export what a wrapped command would be told
+    Shell,
 }
 
 impl Exec for Acquire {
@@ -47,7 +60,7 @@ impl Exec for Acquire {
         match outcome {
             Outcome::Granted(grant) => {
                 line.granted(grant.waited);
-                report(&store, *grant)
+                report(&store, *grant, self.format)
             }
             other => {
                 line.clear();
@@ -109,12 +122,16 @@ impl Acquire {
     }
 }
 
-/// The promise is made durable, then told, then kept: until the id is out, the locks go with this process.
-fn report(store: &dyn Store, grant: Grant) -> Answer {
+/// The promise is made durable, then told, then kept: until it is out, the locks go with this process.
+fn report(store: &dyn Store, grant: Grant, format: Format) -> Answer {
     let Grant { deployment, lease, .. } = grant;
+    let text = match format {
+        Format::Id => format!("{}\n", deployment.id),
+        Format::Shell => exports(&deployment),
+    };
     let told = release::promise(store, &deployment.id)
         .map_err(Failure::from)
-        .and_then(|()| terminal::promise(&format!("{}\n", deployment.id)).map_err(Failure::from));
+        .and_then(|()| terminal::promise(&text).map_err(Failure::from));
     if let Err(failure) = told {
         if release::give_back(store, &deployment, "failed").is_err() {
             complain("warning: the locks go with the end of this process");

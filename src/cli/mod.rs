@@ -27,6 +27,7 @@ mod release;
 mod renew;
 mod resume;
 mod run;
+mod shell_init;
 mod target;
 mod terminal;
 mod under_locks;
@@ -56,7 +57,13 @@ struct Entry {
 }
 
 const fn entry<C: Exec>(name: &'static str, about: &'static str) -> Entry {
-    Entry { name, about, augment: C::augment_args, exec: exec::<C> }
+    Entry { name, about, augment: augment::<C>, exec: exec::<C> }
+}
+
+/// The words about groups of options that a command takes in are not about the command.
+fn augment<C: Exec>(command: clap::Command) -> clap::Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    C::augment_args(command).about(about).long_about(None)
 }
 
 fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {
@@ -66,7 +73,7 @@ fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {
     }
 }
 
-const COMMANDS: [Entry; 14] = [
+const COMMANDS: [Entry; 15] = [
     entry::<run::Run>("run", "Take the locks, run a command, give them back"),
     entry::<acquire::Acquire>(
         "acquire",
@@ -102,6 +109,10 @@ const COMMANDS: [Entry; 14] = [
     entry::<migrate::Migrate>("migrate", "Carry over what is held and paused to another store"),
     entry::<init::Init>("init", "Write a commented starter deploylock.toml"),
     entry::<completions::Completions>("completions", "Print a completion script for a shell"),
+    entry::<shell_init::ShellInit>(
+        "shell-init",
+        "Print functions for a script that cannot be wrapped in `run`: eval \"$(deploylock shell-init bash)\"",
+    ),
 ];
 
 const AFTER: &str = "\

@@ -1,6 +1,7 @@
 //! The topology file by table: what is read, what is refused and where, what is worth a warning.
 
 mod accepted;
+mod documented;
 mod freeze;
 mod located;
 mod properties;
