@@ -26,6 +26,8 @@ mod target;
 mod terminal;
 mod under_locks;
 mod wait;
+#[cfg(feature = "tui")]
+mod watch;
 
 use std::ffi::OsString;
 
@@ -51,7 +53,13 @@ struct Entry {
 }
 
 const fn entry<C: Exec>(name: &'static str, about: &'static str) -> Entry {
-    Entry { name, about, augment: C::augment_args, exec: exec::<C> }
+    Entry { name, about, augment: augment::<C>, exec: exec::<C> }
+}
+
+/// The options of a command. What stands above the structs that they are made of is not about the command.
+fn augment<C: Exec>(command: clap::Command) -> clap::Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    C::augment_args(command).about(about).long_about(None)
 }
 
 fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {

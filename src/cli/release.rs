@@ -32,33 +32,43 @@ impl Exec for Release {
                     }
                     code::DONE
                 }
-                Released::NotThere => {
-                    complain(&format!(
-                        "there is no deployment {id}: released, cleared or expired and taken before; nothing was changed for it"
-                    ));
-                    code::NOT_THERE
-                }
-                Released::RunsOn(_) => {
-                    let commands = context.commands(Vec::new());
-                    complain(&format!(
-                        "{id} belongs to a `deploylock run` that is alive and gives its locks back itself\n  \
-                         ask it to end  {}",
-                        commands.line(&["cancel", id.as_str()])
-                    ));
-                    code::FAILED
-                }
-                Released::Unreadable(path) => {
-                    let commands = context.commands(Vec::new());
-                    complain(&format!(
-                        "the record of {id} cannot be read: {path}\n  remove it  {}",
-                        commands.line(&["clear", id.as_str()])
-                    ));
-                    code::FAILED
+                refused => {
+                    let (code, why) = refusal(context, id, &refused);
+                    complain(&why);
+                    code
                 }
             };
             worst = worst.max(code);
         }
         Ok(worst)
+    }
+}
+
+/// Why it was not released, and the exit code of that.
+pub fn refusal(context: &Context, id: &Id, released: &Released) -> (u8, String) {
+    let commands = context.commands(Vec::new());
+    match released {
+        Released::RunsOn(_) => (
+            code::FAILED,
+            format!(
+                "{id} belongs to a `deploylock run` that is alive and gives its locks back itself\n  \
+                 ask it to end  {}",
+                commands.line(&["cancel", id.as_str()])
+            ),
+        ),
+        Released::Unreadable(path) => (
+            code::FAILED,
+            format!(
+                "the record of {id} cannot be read: {path}\n  remove it  {}",
+                commands.line(&["clear", id.as_str()])
+            ),
+        ),
+        Released::NotThere | Released::Done(_) | Released::Withdrawn(_) => (
+            code::NOT_THERE,
+            format!(
+                "there is no deployment {id}: released, cleared or expired and taken before; nothing was changed for it"
+            ),
+        ),
     }
 }
 
