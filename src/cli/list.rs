@@ -48,7 +48,7 @@ pub struct List {
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
-    /// Show it again whenever something changes; on a terminal as a full-screen view with keys (`?` explains them)
+    /// Show it again whenever something changes; on a terminal as a full-screen view, whose keys `?` explains
     #[arg(long)]
     watch: bool,
 }

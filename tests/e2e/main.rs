@@ -8,6 +8,7 @@ mod steps;
 mod tools;
 
 mod commands;
+mod complete;
 mod crash;
 mod crowd;
 mod freeze;
@@ -18,3 +19,4 @@ mod queues;
 mod signals;
 mod table;
 mod waiting;
+mod watch;

@@ -43,12 +43,7 @@ pub fn is_possible() -> bool {
 }
 
 /// Shows what there is until the person has seen enough. `narrow` takes away what was not asked for.
-pub fn watch(
-    context: &Context,
-    store: &dyn Store,
-    by_lock: bool,
-    narrow: &dyn Fn(&mut Survey),
-) -> Answer {
+pub fn watch(context: &Context, store: &dyn Store, by_lock: bool, narrow: &dyn Fn(&mut Survey)) -> Answer {
     let colour = look(&context.global).colour;
     let state = State::new(clock::now(), store.describe(), by_lock, colour);
     let mut session =

@@ -82,7 +82,7 @@ fn state() -> State {
     ];
     let entry = |n: u64| {
         let limit = NonZeroU32::new(2);
-        Entry { id: id(n), arrival: n, mode: Mode::Shared, limit, under: None }
+        Entry { id: id(n), mode: Mode::Shared, limit, under: None }
     };
     let lock = LockShown {
         lock: LockName::new(Kind::Environment, "prod"),
@@ -125,7 +125,8 @@ fn it_fits_wherever_it_is() {
         Page::Confirm(Act::Clear, id(1), "fo".to_owned()),
     ] {
         state.page = page;
-        for (wide, high) in [(1, 1), (2, 3), (7, 2), (20, 5), (40, 10), (79, 23), (200, 60), (80, 0), (0, 9)] {
+        for (wide, high) in [(1, 1), (2, 3), (7, 2), (20, 5), (40, 10), (79, 23), (200, 60), (80, 0), (0, 9)]
+        {
             screen(&state, wide, high);
         }
     }
@@ -263,7 +264,8 @@ fn one_deployment_has_a_page_of_its_own() {
     let mut state = state();
     state.press(Key::Down);
     assert_eq!(state.press(Key::Enter), Wish::Look);
-    state.history = vec![serde_json::json!({"time": "1970-01-12T13:43:20Z", "event": "acquired", "waited_ms": 2000})];
+    state.history =
+        vec![serde_json::json!({"time": "1970-01-12T13:43:20Z", "event": "acquired", "waited_ms": 2000})];
     let text = screen(&state, 60, 30).join("\n");
     for wanted in [
         "2-aaaaaa  held, stale",

@@ -16,7 +16,8 @@ const KEYS: &str = "Enter open  r release  x cancel  c clear  / filter  ? help  
 const HEADS: [&str; COLUMNS] = ["STATE", "DEPLOYMENT", "WHAT", "OWNER", "SINCE", "UNTIL", "NOTE"];
 const COLUMNS: usize = 7;
 /// Which columns give way where there is no room, in this order, down to which width.
-const GIVE_WAY: [(usize, usize); 8] = [(6, 12), (3, 8), (2, 8), (6, 0), (3, 0), (5, 0), (4, 0), (2, 0)];
+const GIVE_WAY: [(usize, usize); 9] =
+    [(6, 12), (2, 16), (3, 10), (6, 0), (2, 8), (3, 0), (5, 0), (4, 0), (2, 0)];
 const GAP: usize = 2;
 const INDENT: usize = 1;
 
