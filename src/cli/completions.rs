@@ -176,7 +176,7 @@ fn zsh(text: &str) -> String {
 
 const ZSH: &str = r#"# Names that are known only now, asked of deploylock itself.
 _deploylock_names() {
-    local offer=$1 line
+    local offer=$argv[-1] line # Before it stand options of compadd.
     local -a found
     for line in "${(@f)$(command deploylock __complete $offer "${deploylock_typed[@]}" 2>/dev/null)}"; do
         [[ -n $line ]] && found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")

@@ -21,6 +21,16 @@ fn scripts() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").display().to_string()
 }
 
+/// Gives the line up. A shell in the middle of completing takes the first Ctrl-C for that.
+#[track_caller]
+fn give_up(terminal: &Terminal<'_>) {
+    soon("a prompt", || {
+        terminal.key("C-c");
+        let screen = terminal.screen();
+        screen.trim_end().lines().last().is_some_and(|l| l.trim() == ">")
+    });
+}
+
 /// Types the beginning of a line and a tab; the line is then as expected.
 #[track_caller]
 fn completes(terminal: &Terminal<'_>, typed: &str, expected: &str) {
@@ -35,7 +45,7 @@ fn completes(terminal: &Terminal<'_>, typed: &str, expected: &str) {
         });
     }));
     assert!(found.is_ok(), "{typed} became not {expected} but\n{last}");
-    terminal.key("C-c");
+    give_up(terminal);
 }
 
 /// What the shell offers after this has been typed.
@@ -53,7 +63,7 @@ fn offers(terminal: &Terminal<'_>, typed: &str, expected: &[&str]) {
         });
     }));
     assert!(found.is_ok(), "{typed} did not offer {expected:?} but\n{last}");
-    terminal.key("C-c");
+    give_up(terminal);
 }
 
 #[test]

@@ -178,7 +178,7 @@ pub fn prompt(state: &State, act: Act, id: &Id, typed: &str) -> String {
 
 /// What the keys do.
 pub fn help(state: &State) -> Vec<Line<'static>> {
-    const KEYS: [(&str, &str); 12] = [
+    const KEYS: [(&str, &str); 13] = [
         ("j k Up Down", "move; PgUp PgDn g G by pages, to the ends"),
         ("Enter", "all about one deployment: locks, history, reason, URL"),
         ("Esc", "back; in the list: show everything again"),
@@ -188,6 +188,7 @@ pub fn help(state: &State) -> Vec<Line<'static>> {
         ("x", "cancel: ask it to end"),
         ("c", "clear: take its locks away"),
         ("Ctrl-Z", "stop; `fg` goes on"),
+        ("Ctrl-L", "draw everything anew"),
         ("q Ctrl-C", "quit"),
         ("", ""),
         ("stale", "verifiably dead: its process is gone, or its time is over"),

@@ -91,6 +91,7 @@ impl Session<'_> {
                             Wish::Quit => return Ok(code::DONE),
                             Wish::Stop => screen.stop()?,
                             Wish::Look => self.look_on(),
+                            Wish::Redraw => screen.again()?,
                             Wish::Do(act, id, force) => self.act(act, &id, force),
                         }
                     }

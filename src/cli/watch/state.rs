@@ -1,6 +1,7 @@
 //! What the full-screen view shows and what a key does to that. Pure: it reads no clock, no store and no terminal.
 
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -61,6 +62,8 @@ pub enum Wish {
     Stop,
     /// To look again: another page wants to know more.
     Look,
+    /// To draw everything anew: something else has written on the screen.
+    Redraw,
     /// To do this, with force or not.
     Do(Act, Id, bool),
 }
@@ -140,19 +143,18 @@ impl State {
 
     /// The rows that the filter lets through, queue by queue in order of arrival, then what stands in none.
     pub fn items(&self) -> Vec<Item<'_>> {
-        let find = |id: &Id| self.survey.deployments.iter().find(|s| s.stored.id() == id);
-        let mut items: Vec<Item<'_>> = Vec::new();
+        let all = &self.survey.deployments;
+        let by_id: HashMap<&Id, &Shown> = all.iter().map(|s| (s.stored.id(), s)).collect();
+        let (mut items, mut queued) = (Vec::new(), HashSet::new());
         for lock in self.survey.locks.iter().filter(|_| self.by_lock) {
             let (holders, waiters): (Vec<_>, Vec<_>) = lock.entries.iter().partition(|(_, holds)| *holds);
             for (entry, _) in holders.into_iter().chain(waiters) {
-                items.extend(find(&entry.id).map(|shown| Item { queue: Some((lock, entry)), shown }));
+                queued.insert(&entry.id);
+                items.extend(by_id.get(&entry.id).map(|shown| Item { queue: Some((lock, entry)), shown }));
             }
         }
-        for shown in &self.survey.deployments {
-            if !items.iter().any(|i| i.shown.stored.id() == shown.stored.id()) {
-                items.push(Item { queue: None, shown });
-            }
-        }
+        let loose = all.iter().filter(|s| !queued.contains(s.stored.id()));
+        items.extend(loose.map(|shown| Item { queue: None, shown }));
         let wanted = self.filter.to_lowercase();
         items.retain(|item| wanted.is_empty() || says(item, &wanted));
         items
@@ -185,6 +187,7 @@ impl State {
         match (key, &mut self.page) {
             (Key::Ctrl('c'), _) => Wish::Quit,
             (Key::Ctrl('z'), _) => Wish::Stop,
+            (Key::Ctrl('l'), _) => Wish::Redraw,
             (_, Page::Filter) => self.type_filter(key),
             (_, Page::Confirm(..)) => self.answer(key),
             (Key::Char('q'), _) => Wish::Quit,
