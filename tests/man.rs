@@ -1,5 +1,7 @@
 //! The committed manual pages are those that the program writes, and `man` has nothing to say against them.
 
+#![cfg(feature = "man")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

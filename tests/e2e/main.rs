@@ -19,4 +19,5 @@ mod queues;
 mod signals;
 mod table;
 mod waiting;
+#[cfg(feature = "tui")]
 mod watch;
