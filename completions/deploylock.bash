@@ -43,6 +43,9 @@ _deploylock() {
             deploylock,man)
                 cmd="deploylock__subcmd__man"
                 ;;
+            deploylock,migrate)
+                cmd="deploylock__subcmd__migrate"
+                ;;
             deploylock,plan)
                 cmd="deploylock__subcmd__plan"
                 ;;
@@ -65,7 +68,7 @@ _deploylock() {
 
     case "${cmd}" in
         deploylock)
-            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check init completions man"
+            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check migrate init completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -519,7 +522,7 @@ _deploylock() {
             return 0
             ;;
         deploylock__subcmd__man)
-            opts="-q -v -h --config --lock-dir --color --quiet --verbose --dir --help run acquire release renew wait list clear cancel plan history check init completions man"
+            opts="-q -v -h --config --lock-dir --color --quiet --verbose --dir --help run acquire release renew wait list clear cancel plan history check migrate init completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,6 +542,36 @@ _deploylock() {
                     ;;
                 --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        deploylock__subcmd__migrate)
+            opts="-q -v -h --config --lock-dir --color --quiet --verbose --to --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -W "etcd" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -922,7 +955,7 @@ _deploylock_names() {
     for value in "${typed[@]:1}"; do
         case "$value" in
             --) return 0 ;; # The command to run: files, and whatever bash knows of it.
-            run|acquire|release|renew|wait|list|clear|cancel|plan|history|check|init|completions|man) [ -n "$command" ] || command="$value" ;;
+            run|acquire|release|renew|wait|list|clear|cancel|plan|history|check|migrate|init|completions|man) [ -n "$command" ] || command="$value" ;;
         esac
     done
     case "$command:$before" in

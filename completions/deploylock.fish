@@ -49,7 +49,8 @@ complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "clear" -d 'Re
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "cancel" -d 'Ask a deployment to end: a waiter gives up, a run\'s command gets SIGTERM'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "plan" -d 'Show which locks a target takes, why, and what stands in the way; takes nothing'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "history" -d 'Show what happened: acquired, waited, released, paused, cleared, reclaimed'
-complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "check" -d 'Check the topology file and the lock directory'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "check" -d 'Check the topology file and the store'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "migrate" -d 'Carry over what is held and paused to another store'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "init" -d 'Write a commented starter deploylock.toml'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "man" -d 'Print a manual page'
@@ -122,7 +123,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l lock-d
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l outcome -d 'How it went, for the history' -r -f -a "done\t''
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -l outcome -d 'How it went, for the history; also of the version, where it had one [default: done]' -r -f -a "done\t''
 failed\t''
 aborted\t''"
 complete -c deploylock -n "__fish_deploylock_using_subcommand release" -s q -l quiet -d 'Say only what went wrong'
@@ -266,6 +267,15 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s q -l qui
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -l strict -d 'Warnings fail too'
 complete -c deploylock -n "__fish_deploylock_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -l to -d 'Where to' -r -f -a "etcd\t'The cluster that `endpoints` in `[store]` names'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand migrate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

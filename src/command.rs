@@ -14,12 +14,18 @@ use crate::clock;
 use crate::deployment::{Id, Stored};
 use crate::ops;
 use crate::signals::{Came, Signals};
-use crate::store::{self, Store, StoreError, Wake};
+use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
 
+/// How long a command may run before its process is noted: until then its record says that it is being started, and
+/// it is known by its environment.
+const UNNOTED: Duration = Duration::from_millis(5);
 /// How long a command may run before its record is watched: short ones are spared the watch.
 const UNWATCHED: Duration = Duration::from_millis(100);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Who renews a time to live while a command runs, for the history.
+pub const BY_ITS_RUN: &str = "its run";
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub struct Ended {
     pub interrupted: bool,
     /// Its locks were taken away while it ran.
     pub lost: bool,
+    /// Somebody asked it to end.
+    pub cancelled: bool,
 }
 
 /// What happens to a command whose locks were taken away.
@@ -54,6 +62,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The program of this name could not be started.
+    #[must_use]
+    pub fn of(name: String, e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::NotFound => StartError::NotFound(name),
+            _ => StartError::NotExecutable(name, e),
+        }
+    }
+
     /// The exit code that shells use.
     #[must_use]
     pub fn code(&self) -> u8 {
@@ -91,10 +108,7 @@ pub fn start(
     // Only the command is to keep it open.
     drop(held);
     let name = || program.to_string_lossy().into_owned();
-    let child = child.map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => StartError::NotFound(name()),
-        _ => StartError::NotExecutable(name(), e),
-    })?;
+    let child = child.map_err(|e| StartError::of(name(), e))?;
     let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
     Ok(Running { child, pid })
 }
@@ -113,14 +127,23 @@ fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<Str
 
 /// What the deployment of a running command was found to be.
 enum Record {
-    Held,
+    /// And how often its time to live is to be renewed from now on.
+    Held(Option<Duration>),
     /// And after how long it is to be killed.
     Cancelled(Option<Duration>),
     Lost,
 }
 
+/// How often a time to live is started again while a command runs.
+#[must_use]
+pub fn renewed_every(ttl: Duration) -> Duration {
+    ttl / 3
+}
+
 /// Somebody to be told what happens to a running command.
 pub trait Witness {
+    /// It has not ended at once: its process.
+    fn runs_on(&mut self, pid: u32);
     /// Its locks were taken away; it is being ended, or not.
     fn lost(&mut self, then: OnLost);
     /// Somebody asked it to end.
@@ -141,6 +164,8 @@ pub struct Supervisor<'a> {
     pub retry: Duration,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
+    /// What keeps the deployment alive, where its hold has to be confirmed again and again.
+    pub lease: Option<&'a dyn Lease>,
     /// Who is told.
     pub witness: &'a mut dyn Witness,
 }
@@ -159,14 +184,6 @@ impl Running {
         }
     }
 
-    /// Whether it has come to its end already.
-    ///
-    /// # Errors
-    /// When that cannot be asked.
-    pub fn has_ended(&mut self) -> io::Result<bool> {
-        Ok(self.ended()?.is_some())
-    }
-
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
@@ -179,8 +196,13 @@ impl Supervisor<'_> {
     /// When the child cannot be waited for.
     pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
         let mut interrupted = false;
-        if let Some(status) = self.wait_briefly(&mut running, signals, &mut interrupted)? {
-            return Ok(ended(status, interrupted, false));
+        // Most commands of a deployment's steps end before a note or a watch would have paid.
+        if let Some(status) = wait_briefly(UNNOTED, &mut running, signals, &mut interrupted)? {
+            return Ok(ended(status, interrupted));
+        }
+        self.witness.runs_on(running.pid());
+        if let Some(status) = wait_briefly(UNWATCHED, &mut running, signals, &mut interrupted)? {
+            return Ok(ended(status, interrupted));
         }
         let mut sleeper = match self.store.sleeper(self.retry) {
             Ok(sleeper) => Some(sleeper),
@@ -193,8 +215,14 @@ impl Supervisor<'_> {
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
         loop {
             if !lost {
-                match self.look(sleeper.as_deref_mut()) {
-                    Ok(Record::Held) => {}
+                let found = if self.lapsed() { Ok(Record::Lost) } else { self.look(sleeper.as_deref_mut()) };
+                match found {
+                    Ok(Record::Held(every)) if every == self.renew => {}
+                    // Somebody gave it another time to live.
+                    Ok(Record::Held(every)) => {
+                        self.renew = every;
+                        renewal = every.map(|every| clock::since_boot() + every);
+                    }
                     Ok(Record::Cancelled(kill_after)) => {
                         if !asked {
                             self.witness.cancelled();
@@ -211,19 +239,21 @@ impl Supervisor<'_> {
                         self.witness.lost(self.on_lost);
                         if self.on_lost == OnLost::End {
                             running.tell(signal_hook::consts::SIGTERM);
-                            ending = Some(clock::since_boot() + GRACE);
+                            let grace = clock::since_boot() + GRACE;
+                            ending = Some(self.deadline().map_or(grace, |d| grace.min(d.over)));
                         }
                     }
                     Err(e) => self.witness.warn(&e),
                 }
             }
-            let until = [ending, renewal].into_iter().flatten().min();
+            let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
+            let until = [ending, renewal, give_up].into_iter().flatten().min();
             sleep(sleeper.as_deref_mut(), until, signals)?;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
                 // Taking the watch down would delay the release: the end of the process does it as well.
                 std::mem::forget(sleeper.as_deref_mut().and_then(store::Sleeper::leftovers));
-                return Ok(ended(status, interrupted, lost));
+                return Ok(Ended { lost, cancelled: asked, ..ended(status, interrupted) });
             }
             let now = clock::since_boot();
             if ending.is_some_and(|at| now >= at) {
@@ -232,32 +262,20 @@ impl Supervisor<'_> {
             }
             if renewal.is_some_and(|at| now >= at) {
                 renewal = self.renew.map(|every| now + every);
-                if let Err(e) = ops::release::renew(self.store, self.id, None, "its run").map(drop) {
+                if let Err(e) = ops::release::renew(self.store, self.id, None, BY_ITS_RUN).map(drop) {
                     self.witness.warn(&e);
                 }
             }
         }
     }
 
-    /// Most commands of a deployment's steps end before a watch would have paid.
-    fn wait_briefly(
-        &mut self,
-        running: &mut Running,
-        signals: &mut Signals,
-        interrupted: &mut bool,
-    ) -> io::Result<Option<ExitStatus>> {
-        let until = clock::since_boot() + UNWATCHED;
-        loop {
-            if let Some(status) = running.ended()? {
-                return Ok(Some(status));
-            }
-            let left = until.saturating_sub(clock::since_boot());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            poll_signals(signals, Some(left))?;
-            pass_on(running, signals.pending(), interrupted);
-        }
+    fn deadline(&self) -> Option<Deadline> {
+        self.lease.and_then(Lease::deadline)
+    }
+
+    /// Not confirmed for so long that it may soon be another's.
+    fn lapsed(&self) -> bool {
+        self.deadline().is_some_and(|d| clock::since_boot() >= d.give_up)
     }
 
     fn look(&self, sleeper: Option<&mut (dyn store::Sleeper + '_)>) -> Result<Record, StoreError> {
@@ -272,9 +290,32 @@ impl Supervisor<'_> {
             Some(Stored::Readable(state, d)) if state.holds() && d.cancelled => {
                 Record::Cancelled(d.kill_after)
             }
-            Some(stored) if stored.state().holds() => Record::Held,
+            Some(stored) if stored.state().holds() => {
+                Record::Held(stored.deployment().map_or(self.renew, |d| d.ttl.map(renewed_every)))
+            }
             _ => Record::Lost,
         })
+    }
+}
+
+/// Waits at most this long for the end.
+fn wait_briefly(
+    bound: Duration,
+    running: &mut Running,
+    signals: &mut Signals,
+    interrupted: &mut bool,
+) -> io::Result<Option<ExitStatus>> {
+    let until = clock::since_boot() + bound;
+    loop {
+        if let Some(status) = running.ended()? {
+            return Ok(Some(status));
+        }
+        let left = until.saturating_sub(clock::since_boot());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        poll_signals(signals, Some(left))?;
+        pass_on(running, signals.pending(), interrupted);
     }
 }
 
@@ -309,9 +350,9 @@ fn pass_on(running: &Running, came: Vec<Came>, interrupted: &mut bool) {
     }
 }
 
-fn ended(status: ExitStatus, interrupted: bool, lost: bool) -> Ended {
+fn ended(status: ExitStatus, interrupted: bool) -> Ended {
     let signal = status.signal();
     let code = status.code().or(signal.map(|s| 128 + s)).unwrap_or(1);
     let died_of_it = interrupted && signal == Some(signal_hook::consts::SIGINT);
-    Ended { code: code as u8, interrupted: died_of_it, lost }
+    Ended { code: code as u8, interrupted: died_of_it, lost: false, cancelled: false }
 }

@@ -22,4 +22,5 @@ pub mod policy;
 pub mod process;
 pub mod signals;
 pub mod store;
+pub mod tied;
 pub mod topology;

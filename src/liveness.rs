@@ -50,7 +50,10 @@ pub fn judge(state: State, d: &Deployment, seen: &Evidence) -> Verdict {
         State::Waiting | State::Attached if seen.locked => locked(state, d, seen),
         State::Waiting => unlocked_process(d, seen),
         State::Attached => match unlocked_process(d, seen) {
-            Verdict::Dead(why) if d.on_crash == Keep::Hold => Verdict::Kept(format!("crashed: {why}")),
+            // Who cancelled it wanted its locks to go.
+            Verdict::Dead(why) if d.on_crash == Keep::Hold && !d.cancelled => {
+                Verdict::Kept(format!("crashed: {why}"))
+            }
             verdict => verdict,
         },
     }
@@ -64,11 +67,16 @@ fn detached(d: &Deployment, seen: &Evidence) -> Verdict {
     if seen.expired {
         return expired();
     }
-    if seen.parent_ended {
-        return Verdict::Dead("the deployment it was acquired in has ended".to_owned());
-    }
+    // What is kept for a person waits for that person, whatever became of the deployment around it.
     if let Some(status) = d.failed {
         return Verdict::Kept(format!("failed with exit status {status}"));
+    }
+    // What is acquired or failed has no command: somebody was killed while taking this one over.
+    if d.command != Command::None {
+        return Verdict::Kept("crashed: deploylock was killed as it went on with it".to_owned());
+    }
+    if seen.parent_ended {
+        return Verdict::Dead("the deployment it was acquired in has ended".to_owned());
     }
     let Some(owner) = &d.owner_process else {
         return Verdict::Unbound;

@@ -3,6 +3,7 @@
 //! Evidence only; what follows from it is judged in `liveness`.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -28,10 +29,17 @@ pub fn here() -> &'static Place {
     static HERE: OnceLock<Place> = OnceLock::new();
     HERE.get_or_init(|| Place {
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
+        boot: boot_id().unwrap_or_default(),
         pid_ns: namespace("pid"),
         time_ns: namespace("time"),
     })
+}
+
+/// In one read: the file says its length to nobody.
+fn boot_id() -> Option<String> {
+    let mut bytes = [0; 64];
+    let length = fs::File::open("/proc/sys/kernel/random/boot_id").ok()?.read(&mut bytes).ok()?;
+    Some(std::str::from_utf8(&bytes[..length]).ok()?.trim().to_owned())
 }
 
 fn namespace(kind: &str) -> u64 {

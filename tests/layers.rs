@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("liveness", &["model", "deployment", "process"]),
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
     ("ops", &["model", "deployment", "clock", "freeze", "engine", "process", "liveness", "store"]),
+    ("tied", &[]),
     ("signals", &["ops"]),
     ("hook", &["clock", "process", "ops"]),
     ("command", &["deployment", "clock", "ops", "signals", "store"]),
@@ -37,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "signals",
             "hook",
             "command",
+            "tied",
             "fingerprint",
             "output",
         ],

@@ -6,6 +6,7 @@ use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::freeze::{gate, overriding};
 use super::not_acquired::not_acquired;
+use super::opened::Opened;
 use super::progress::Line;
 use super::resume;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
@@ -16,7 +17,7 @@ use crate::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
 use crate::ops::release;
 use crate::process;
 use crate::signals::Signals;
-use crate::store::files::FilesStore;
+use crate::store::Store;
 
 #[derive(Args)]
 pub struct Acquire {
@@ -63,19 +64,18 @@ impl Exec for Acquire {
 }
 
 impl Acquire {
-    fn prepare(
-        &self,
-        context: &Context,
-    ) -> Result<(FilesStore, Draft, Patience, std::time::Duration), Failure> {
+    fn prepare(&self, context: &Context) -> Result<(Opened, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
-            let mut draft =
-                resume::paused(&store, id, &self.record)?.ok_or_else(|| not_paused(context, id))?;
-            draft.refuse_manual = self.wait.no_wait_for_manual;
+            let Some(mut draft) = resume::paused(&store, id, &self.record)? else {
+                return Err(resume::not_paused(context, &store, id)?);
+            };
+            let (refuse_manual, retry) = resume::as_declared(context, draft.environment.as_deref())?;
+            draft.refuse_manual = refuse_manual || self.wait.no_wait_for_manual;
             draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
             // Blocked again, it stays paused, unless it was said to wait.
             let patience = self.wait.patience().unwrap_or(Patience::None);
-            return Ok((store, draft, patience, context.retry()));
+            return Ok((store, draft, patience, retry));
         }
         let plan = self.target.plan(context)?;
         let store = context.store()?;
@@ -109,14 +109,8 @@ impl Acquire {
     }
 }
 
-fn not_paused(context: &Context, id: &Id) -> Failure {
-    let commands = context.commands(Vec::new());
-    let text = format!("there is no paused deployment {id}; see `{}`", commands.line(&["list"]));
-    Failure::text(code::NOT_THERE, text)
-}
-
 /// The promise is made durable, then told, then kept: until the id is out, the locks go with this process.
-fn report(store: &FilesStore, grant: Grant) -> Answer {
+fn report(store: &dyn Store, grant: Grant) -> Answer {
     let Grant { deployment, lease, .. } = grant;
     let told = release::promise(store, &deployment.id)
         .map_err(Failure::from)

@@ -8,6 +8,7 @@ use clap::Args;
 use super::context::{Context, Known};
 use super::failure::{Failure, code};
 use super::hooks;
+use super::opened::Opened;
 use super::terminal::say;
 use super::{Answer, Exec};
 use crate::clock;
@@ -26,10 +27,13 @@ pub struct Check {
 
 /// What was found.
 #[derive(Default)]
-struct Findings {
-    errors: Vec<String>,
-    warnings: Vec<String>,
-    fine: Vec<String>,
+pub struct Findings {
+    /// What does not work.
+    pub errors: Vec<String>,
+    /// What is odd.
+    pub warnings: Vec<String>,
+    /// What is right.
+    pub fine: Vec<String>,
 }
 
 impl Exec for Check {
@@ -47,7 +51,11 @@ impl Exec for Check {
             }
             Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),
         }
-        check_store(&context.store()?, &mut found)?;
+        match context.store()? {
+            Opened::Files(store) => check_store(&store, &mut found)?,
+            #[cfg(feature = "etcd")]
+            Opened::Etcd(store) => super::etcd::check(&store, &mut found)?,
+        }
         found.print(context.global.quiet)?;
         let bad = !found.errors.is_empty() || (self.strict && !found.warnings.is_empty());
         Ok(if bad { code::FAILED } else { code::DONE })
@@ -106,7 +114,8 @@ fn check_mode(path: &Path, mode: u32, found: &mut Findings) {
     }
 }
 
-fn check_records(store: &FilesStore, found: &mut Findings) -> Result<(), Failure> {
+/// Unreadable and stale records.
+pub fn check_records(store: &dyn Store, found: &mut Findings) -> Result<(), Failure> {
     let seen = survey(store)?;
     for shown in &seen.deployments {
         if let (Stored::Unreadable(u), None) = (&shown.stored, shown.stale()) {

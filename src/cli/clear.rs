@@ -14,7 +14,7 @@ use crate::clock::Now;
 use crate::ops::clear::{Cleared, Reach, allowed, clear, tidy};
 use crate::ops::survey::{Shown, Survey, survey};
 use crate::output::message::breakage;
-use crate::store::files::FilesStore;
+use crate::store::Store;
 
 #[derive(Args)]
 pub struct Clear {
@@ -160,7 +160,7 @@ impl Clear {
         }
     }
 
-    fn clear(&self, store: &FilesStore, chosen: &[&Shown], now: &Now) -> Answer {
+    fn clear(&self, store: &dyn Store, chosen: &[&Shown], now: &Now) -> Answer {
         let mut worst = code::DONE;
         for shown in chosen {
             match clear(store, shown.stored.id(), self.reach(), "cleared by hand", &myself())? {

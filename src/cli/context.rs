@@ -8,9 +8,11 @@ use clap::Args;
 use super::failure::{Failure, code};
 use super::folders;
 use super::hooks::Hooks;
+use super::opened::Opened;
 use super::terminal::When;
 use crate::deployment::Id;
 use crate::output::message::Commands;
+use crate::store::Listener;
 use crate::store::files::{FilesStore, Place};
 use crate::topology::locate::{self, Found, SYSTEM_FILE, Search};
 use crate::topology::{Backend, FILE_NAME, RETRY_INTERVAL, Topology};
@@ -120,23 +122,30 @@ impl Context {
     }
 
     /// The store. Where the lock directory is given, no topology is needed for it.
-    pub fn store(&self) -> Result<FilesStore, Failure> {
-        let store = FilesStore::new(self.place()?);
-        Ok(if self.hooks.possible() { store.heard_by(self.hooks.clone()) } else { store })
+    pub fn store(&self) -> Result<Opened, Failure> {
+        let etcd = match &self.global.lock_dir {
+            Some(_) => None,
+            None => self.known()?.topology().filter(|t| t.store.backend.value == Backend::Etcd),
+        };
+        let hooks = self.hooks.possible().then(|| self.hooks.clone() as Arc<dyn Listener>);
+        match etcd {
+            Some(topology) => etcd_store(topology).map(|store| store.heard_by(hooks)),
+            None => Ok(Opened::Files(self.files()?).heard_by(hooks)),
+        }
     }
 
+    /// The lock directory, whatever the topology's backend is.
+    pub fn files(&self) -> Result<FilesStore, Failure> {
+        Ok(FilesStore::new(self.place()?))
+    }
+
+    /// The lock directory.
     fn place(&self) -> Result<Place, Failure> {
         if let Some(directory) = &self.global.lock_dir {
             let mode = self.source.read_already().and_then(Known::topology).and_then(|t| t.store.mode.value);
             return Ok(Place { directory: directory.clone(), mode, steps: None });
         }
         let topology = self.known()?.topology();
-        if let Some(t) = topology.filter(|t| t.store.backend.value != Backend::Files) {
-            return Err(Failure::text(
-                code::TOPOLOGY,
-                format!("{}: this build of deploylock has only the backend \"files\"", t.path.display()),
-            ));
-        }
         let mode = topology.and_then(|t| t.store.mode.value);
         if let Some(directory) = topology.and_then(Topology::store_directory) {
             return Ok(Place { directory, mode, steps: None });
@@ -163,6 +172,25 @@ impl Context {
     pub fn retry(&self) -> std::time::Duration {
         RETRY_INTERVAL
     }
+}
+
+/// The etcd cluster that `[store]` names.
+#[cfg(feature = "etcd")]
+pub fn etcd_store(topology: &Topology) -> Result<Opened, Failure> {
+    super::etcd::store(topology).map(|store| Opened::Etcd(Box::new(store)))
+}
+
+/// There is no etcd in this build.
+#[cfg(not(feature = "etcd"))]
+pub fn etcd_store(topology: &Topology) -> Result<Opened, Failure> {
+    Err(Failure::text(
+        code::TOPOLOGY,
+        format!(
+            "{}: this build of deploylock has only the backend \"files\"; for \"etcd\" build it with \
+             `cargo install deploylock --features etcd`",
+            topology.path.display()
+        ),
+    ))
 }
 
 /// The deployment inside whose command we run, as its variable says.

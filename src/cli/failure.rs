@@ -18,6 +18,8 @@ pub mod code {
     pub const USAGE: u8 = 2;
     /// No such deployment, or no longer yours.
     pub const NOT_THERE: u8 = 3;
+    /// A store that is a server cannot be reached.
+    pub const UNREACHABLE: u8 = 69;
     /// Not acquired.
     pub const NOT_ACQUIRED: u8 = 75;
     /// The locks were taken away while the command ran.
@@ -65,7 +67,12 @@ impl fmt::Display for Failure {
 
 impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
-        Failure::new(code::FAILED, e)
+        let code = match e {
+            StoreError::Unreachable { .. } => code::UNREACHABLE,
+            StoreError::Lapsed(_) => code::LOST,
+            _ => code::FAILED,
+        };
+        Failure::new(code, e)
     }
 }
 

@@ -12,7 +12,6 @@ use crate::ops::survey::{Survey, survey};
 use crate::output::style::clean;
 use crate::output::{json, table};
 use crate::store::Store;
-use crate::store::files::FilesStore;
 
 /// How to group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,12 +64,15 @@ impl Exec for List {
 }
 
 impl List {
-    fn show(&self, context: &Context, store: &FilesStore, again: bool) -> Result<(), Failure> {
+    fn show(&self, context: &Context, store: &dyn Store, again: bool) -> Result<(), Failure> {
         let mut found = survey(store)?;
         self.filter.apply(&mut found, self.state, self.stale);
         warn_of_unreadable(&found);
         if self.format == Format::Json {
             return Ok(say(&json::list(&found))?);
+        }
+        if context.global.verbose && !found.deployments.is_empty() {
+            complain(&format!("(in {})", store.describe()));
         }
         let look = terminal::look(&context.global);
         let clear = if again && look.width.is_some() { "\u{1b}[H\u{1b}[2J" } else { "" };
@@ -91,7 +93,7 @@ impl List {
     }
 
     /// Shows it at each change, until it is interrupted or nobody reads any more.
-    fn watch(&self, context: &Context, store: &FilesStore) -> Answer {
+    fn watch(&self, context: &Context, store: &dyn Store) -> Answer {
         #[cfg(feature = "tui")]
         if self.format == Format::Table && super::watch::is_possible() {
             let narrow = |found: &mut Survey| self.filter.apply(found, self.state, self.stale);

@@ -6,6 +6,8 @@ mod check;
 mod clear;
 mod completions;
 mod context;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod failure;
 mod filter;
 mod folders;
@@ -16,8 +18,10 @@ mod init;
 mod list;
 #[cfg(feature = "man")]
 mod man;
+mod migrate;
 mod names;
 mod not_acquired;
+mod opened;
 mod plan;
 mod progress;
 mod quick;
@@ -104,7 +108,8 @@ const COMMANDS: &[Entry] = &[
         "history",
         "Show what happened: acquired, waited, released, paused, cleared, reclaimed",
     ),
-    entry::<check::Check>("check", "Check the topology file and the lock directory"),
+    entry::<check::Check>("check", "Check the topology file and the store"),
+    entry::<migrate::Migrate>("migrate", "Carry over what is held and paused to another store"),
     entry::<init::Init>("init", "Write a commented starter deploylock.toml"),
     entry::<completions::Completions>("completions", "Print a completion script for a shell"),
     #[cfg(feature = "man")]
@@ -118,8 +123,9 @@ Examples:
   deploylock list                                         who holds what, who waits for whom
   deploylock clear --stale                                for cron: remove what is verifiably dead
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 no such deployment, 75 not acquired, 76 locks lost while the
-command ran, 77 superseded by a newer deployment while it waited, 78 wrong topology, 126/127 command not executable/not found, else the command's own.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 no such deployment, 69 server out of reach, 75 not acquired,
+76 locks lost while the command ran, 77 superseded by a newer deployment while it waited, 78 wrong topology,
+126/127 command not executable/not found, else the command's own.";
 
 /// The command line's grammar.
 #[must_use]
@@ -161,6 +167,9 @@ fn parse(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
 /// Runs the program with these arguments, the first being its name. The exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some((name, e)) = crate::tied::become_command(&arguments) {
+        return finish(Err(crate::command::StartError::of(name, e).into()), None);
+    }
     if let Some((global, run)) = quick::parse(&arguments) {
         let context = Context::new(global);
         return finish(run.exec(&context), Some(&context));

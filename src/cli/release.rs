@@ -8,15 +8,16 @@ use super::terminal::{complain, say};
 use super::{Answer, Exec};
 use crate::deployment::Id;
 use crate::ops::release::{Released, release};
+use crate::ops::versions;
 
 #[derive(Args)]
 pub struct Release {
     /// The deployments' ids, in full [default: $DEPLOYLOCK_ID]
     #[arg(value_name = "ID")]
     ids: Vec<Id>,
-    /// How it went, for the history
-    #[arg(long, value_name = "OUTCOME", default_value = "done", value_parser = ["done", "failed", "aborted"])]
-    outcome: String,
+    /// How it went, for the history; also of the version, where it had one [default: done]
+    #[arg(long, value_name = "OUTCOME", value_parser = ["done", "failed", "aborted"])]
+    outcome: Option<String>,
 }
 
 impl Exec for Release {
@@ -25,8 +26,15 @@ impl Exec for Release {
         let store = context.store()?;
         let mut worst = code::DONE;
         for id in &ids {
-            let code = match release(&store, id, &self.outcome, &myself())? {
-                Released::Done(_) | Released::Withdrawn(_) => {
+            let outcome = self.outcome.as_deref().unwrap_or("done");
+            let code = match release(&store, id, outcome, &myself())? {
+                Released::Done(d) | Released::Withdrawn(d) => {
+                    // Only a person's own word says that what failed or crashed was put right.
+                    if self.outcome.is_some()
+                        && let Some(number) = versions::given(&store, &d)?
+                    {
+                        versions::end(&store, &d, number, outcome)?;
+                    }
                     if context.global.verbose {
                         say(&format!("{id}\n"))?;
                     }

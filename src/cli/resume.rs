@@ -1,20 +1,19 @@
 //! What `--resume` and `--id` name: a deployment that is there already, and how it can go on.
 
+use std::time::Duration;
+
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
 use super::target::RecordArgs;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
-use crate::ops::acquire::Draft;
-use crate::ops::takeover::{TakenOver, take_over};
+use crate::ops::acquire::{self, Draft};
+use crate::ops::takeover::{Anew, TakenOver, take_over};
 use crate::output::message::breakage;
 use crate::store::{self, Lease, Store};
 
 /// A paused deployment's own target, to be tried again.
 pub fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<Draft>, Failure> {
-    let found = store::look(store, |txn| txn.find(id))?.flatten();
-    let Some(Stored::Readable(State::Paused, d)) = found else {
-        return Ok(None);
-    };
+    let Some(d) = acquire::paused(store, id)? else { return Ok(None) };
     Ok(Some(Draft {
         environment: d.environment,
         application: d.application,
@@ -34,14 +33,46 @@ pub fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<
     }))
 }
 
+/// Whether what a person holds is not waited for, and how late another host's change may be noticed: as the
+/// environment of the resumed deployment says. One that the topology no longer declares says nothing.
+pub fn as_declared(context: &Context, environment: Option<&str>) -> Result<(bool, Duration), Failure> {
+    let Some(name) = environment else { return Ok((false, context.retry())) };
+    let declared = context.known()?.topology().and_then(|t| t.environments.get(name));
+    Ok(declared.map_or((false, context.retry()), |e| (!e.wait_for_manual.value, e.retry_interval.value)))
+}
+
+/// Why `id` cannot be tried again.
+pub fn not_paused(context: &Context, store: &dyn Store, id: &Id) -> Result<Failure, Failure> {
+    let commands = context.commands(Vec::new());
+    let found = store::look(store, |txn| {
+        let Some(stored) = txn.find(id)? else { return Ok(None) };
+        let verdict = txn.verdict(&stored)?;
+        Ok(Some((stored.state(), verdict)))
+    })?;
+    let why = match found.flatten() {
+        Some((_, Verdict::Kept(why))) => format!(
+            "{id} is not paused, it holds its locks: {why}; go on under them with `{} -- CMD`",
+            commands.line(&["run", "--resume", id.as_str()])
+        ),
+        Some((State::Waiting, Verdict::Alive(_))) => format!("{id} is not paused, it waits already"),
+        Some((state, Verdict::Alive(_) | Verdict::Unbound)) if state.holds() => {
+            format!("{id} is not paused, it holds its locks")
+        }
+        _ => format!("there is no paused deployment {id}"),
+    };
+    Ok(Failure::text(code::NOT_THERE, format!("{why}; see `{}`", commands.line(&["list"]))))
+}
+
 /// A deployment that failed or crashed and was kept, taken over by this process.
 pub fn kept(
     context: &Context,
     store: &dyn Store,
     id: &Id,
+    record: &RecordArgs,
 ) -> Result<(Box<Deployment>, Box<dyn Lease>), Failure> {
     let commands = context.commands(Vec::new());
-    match take_over(store, id, &super::context::myself())? {
+    let RecordArgs { reason, owner, url, ttl, override_freeze: _ } = record.clone();
+    match take_over(store, id, &Anew { owner, reason, url, ttl }, &super::context::myself())? {
         TakenOver::Done(d, lease) => Ok((d, lease)),
         TakenOver::NotThere => Err(Failure::text(
             code::NOT_THERE,

@@ -14,7 +14,7 @@ use super::progress::Line;
 use super::resume;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::complain;
-use super::under_locks::UnderLocks;
+use super::under_locks::{Before, UnderLocks};
 use super::{Answer, Exec};
 use crate::command;
 use crate::deployment::{Deployment, Id};
@@ -138,16 +138,18 @@ impl Run {
         let (store, retry) = (context.store()?, context.retry());
         if let Some(mut draft) = resume::paused(&store, id, &self.record)? {
             draft.command = true;
-            draft.refuse_manual = self.wait.no_wait_for_manual;
+            let (refuse_manual, retry) = resume::as_declared(context, draft.environment.as_deref())?;
+            draft.refuse_manual = refuse_manual || self.wait.no_wait_for_manual;
             draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
             let patience = self.wait.patience().unwrap_or(Patience::None);
             let words = vec![id.to_string()];
             let attempt = Attempt { draft, patience, retry, words, resources: None };
             return self.attempt(context, &store, attempt, signals);
         }
-        let (d, lease) = resume::kept(context, &store, id)?;
+        let (d, lease) = resume::kept(context, &store, id, &self.record)?;
         let version = versions::given(&store, &d)?;
-        self.under_locks(context, &store, version, retry, signals).run(&d, lease, None)
+        let under = self.under_locks(context, &store, version, retry, signals);
+        UnderLocks { before: Before::Kept, ..under }.run(&d, lease, None)
     }
 
     /// This command again, with an override.
@@ -234,6 +236,7 @@ impl Run {
             store,
             command: &self.command,
             version,
+            before: if self.resume.is_some() { Before::Paused } else { Before::New },
             on_lost: self.on_lost.into(),
             retry,
             signals,

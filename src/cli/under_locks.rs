@@ -7,14 +7,16 @@ use super::Answer;
 use super::context::Context;
 use super::failure::{Failure, code};
 use super::terminal::complain;
-use crate::command::{self, Ended, OnLost, Running, Supervisor, Witness};
+use crate::command::{self, BY_ITS_RUN, Ended, OnLost, Running, Supervisor, Witness};
 use crate::deployment::{Deployment, Id};
 use crate::hook;
 use crate::model::Keep;
-use crate::ops::{release, versions};
+use crate::ops::release::{self, Renewed};
+use crate::ops::versions;
 use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
-use crate::store::{Lease, Store, StoreError};
+use crate::store::{self, Lease, Store, StoreError};
+use crate::tied;
 
 /// A command that is to run under the locks of a deployment.
 pub struct UnderLocks<'a> {
@@ -26,12 +28,25 @@ pub struct UnderLocks<'a> {
     pub command: &'a [OsString],
     /// The number it deploys.
     pub version: Option<u64>,
+    /// What the deployment was before.
+    pub before: Before,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
     /// How late a change of another host may be noticed.
     pub retry: Duration,
     /// The signals that the command is told.
     pub signals: &'a mut Signals,
+}
+
+/// What a deployment was before a command runs under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It is new.
+    New,
+    /// Paused.
+    Paused,
+    /// Kept for a person.
+    Kept,
 }
 
 impl UnderLocks<'_> {
@@ -42,22 +57,28 @@ impl UnderLocks<'_> {
         lease: Box<dyn Lease>,
         leftovers: Option<Box<dyn std::any::Any + Send>>,
     ) -> Answer {
-        let mut running = match self.start(d, Some(lease.as_ref())) {
+        let running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
+            Err(failure) if self.before == Before::Kept => {
+                complain(&failure.to_string());
+                // A word mistyped is no reason to give back what was kept for a person.
+                return Ok(self.keep(d, failure.code, "the command did not start: it ended"));
+            }
             Err(failure) => {
                 self.note_end(d, "failed");
                 release::give_back(self.store, d, "failed")?;
                 return Err(failure);
             }
         };
+        if self.before == Before::Paused
+            && let Err(e) = release::no_longer_paused(self.store, &d.id)
+        {
+            complain(&format!("warning: {e}"));
+        }
         if let Some(leftovers) = leftovers {
             std::thread::spawn(move || drop(leftovers));
         }
-        // The system may have let it run to its end before it came back to us.
-        if !running.has_ended()? {
-            self.note(d, &running);
-        }
-        let ended = self.watch(d, running)?;
+        let ended = self.watch(d, running, Some(lease.as_ref()))?;
         let code = self.finish(d, ended)?;
         drop(lease);
         pass_on_interrupt(self.context, ended, code);
@@ -66,49 +87,76 @@ impl UnderLocks<'_> {
 
     /// Runs it under locks that stay held when it has ended.
     pub fn run_and_stay(mut self, d: &Deployment) -> Answer {
+        // Its time to live may be nearly over.
+        if d.ttl.is_some()
+            && matches!(release::renew(self.store, &d.id, None, BY_ITS_RUN)?, Renewed::NotThere)
+        {
+            return Err(Failure::text(code::NOT_THERE, taken_away(&d.id)));
+        }
         let running = self.start(d, None)?;
-        let ended = self.watch(d, running)?;
+        let mut ended = self.watch(d, running, None)?;
+        // A short command may have ended before anybody looked.
+        if !ended.lost && !self.still_held(d)? {
+            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+            ended.lost = true;
+        }
         let code = if ended.lost { self.code_of_lost(ended) } else { ended.code };
         pass_on_interrupt(self.context, ended, code);
         Ok(code)
+    }
+
+    fn still_held(&self, d: &Deployment) -> Result<bool, StoreError> {
+        let found = store::look(self.store, |txn| txn.find(&d.id))?.flatten();
+        Ok(found.is_some_and(|stored| stored.state().holds()))
     }
 
     fn start(&self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {
         // No hook may inherit what keeps the locks.
         let _alone = hook::alone();
         let held = lease.map(Lease::hand_down).transpose()?.flatten();
-        Ok(command::start(self.command, &variables(&d.id, Some(d), self.version), held)?)
-    }
-
-    /// Notes the command's process, by which it is told from a dead one if this wrapper is killed. Where that fails,
-    /// the record still says that a command was started, and the lock on it that it lives.
-    fn note(&self, d: &Deployment, running: &Running) {
-        if let Err(e) = release::note_command(self.store, &d.id, process::child(running.pid())) {
-            complain(&format!("warning: {e}"));
+        let variables = variables(&d.id, Some(d), self.version);
+        // A hold that has to be confirmed goes with this process, whatever becomes of the command.
+        if lease.is_some_and(|lease| lease.deadline().is_some()) {
+            return Ok(command::start(&tied::tie(self.command), &variables, held)?);
         }
+        Ok(command::start(self.command, &variables, held)?)
     }
 
-    fn watch(&mut self, d: &Deployment, running: Running) -> std::io::Result<Ended> {
+    /// Waits for its end; with `lease`, the deployment is its own.
+    fn watch(
+        &mut self,
+        d: &Deployment,
+        running: Running,
+        lease: Option<&dyn Lease>,
+    ) -> std::io::Result<Ended> {
+        // Where the hold has to be confirmed again and again, nobody asks for the command.
+        let notes = lease.is_some_and(|lease| lease.deadline().is_none());
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
-            renew: d.ttl.map(|ttl| ttl / 3),
+            renew: d.ttl.map(command::renewed_every),
             retry: self.retry,
             on_lost: self.on_lost,
-            witness: &mut Teller { id: &d.id },
+            lease,
+            witness: &mut Teller { store: self.store, id: &d.id, notes },
         };
         supervisor.wait(running, self.signals)
     }
 
     fn finish(&self, d: &Deployment, ended: Ended) -> Answer {
-        let outcome = if ended.code == 0 && !ended.lost { versions::DONE } else { "failed" };
+        let outcome = match ended {
+            Ended { code: 0, lost: false, .. } => versions::DONE,
+            Ended { cancelled: true, .. } => "aborted",
+            _ => "failed",
+        };
         // While the application's lock is still its own.
         self.note_end(d, outcome);
         if ended.lost {
             return Ok(self.code_of_lost(ended));
         }
-        if ended.code != 0 && d.on_failure == Keep::Hold {
-            return self.keep(d, ended);
+        // Who cancels it wants its locks back, not kept.
+        if ended.code != 0 && d.on_failure == Keep::Hold && !ended.cancelled {
+            return Ok(self.keep(d, ended.code, "the command failed"));
         }
         let failed = (ended.code != 0).then_some(i32::from(ended.code));
         match release::give_back(self.store, &Deployment { failed, ..d.clone() }, outcome) {
@@ -137,20 +185,33 @@ impl UnderLocks<'_> {
         }
     }
 
-    fn keep(&self, d: &Deployment, ended: Ended) -> Answer {
-        if !release::keep_failed(self.store, d, i32::from(ended.code))? {
-            complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
-            return Ok(self.code_of_lost(ended));
+    /// Keeps the locks for a person. The exit code.
+    fn keep(&self, d: &Deployment, status: u8, what: &str) -> u8 {
+        match release::keep_failed(self.store, d, i32::from(status)) {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::Removed(_)) => {
+                complain(&format!("{} {}", taken_away(&d.id), "while the command ran"));
+                return if self.on_lost == OnLost::Keep { status } else { code::LOST };
+            }
+            Err(e) => {
+                let then = match d.on_crash {
+                    Keep::Hold => "they are kept as those of a crash (on_crash = \"hold\")",
+                    Keep::Release => "they GO with the end of this process",
+                };
+                complain(&format!(
+                    "warning: {what} with exit status {status} and its locks cannot be kept: {e}. {then}"
+                ));
+                return status;
+            }
         }
         let (commands, id) = (self.context.commands(Vec::new()), d.id.as_str());
         complain(&format!(
-            "the command failed with exit status {}; its locks stay held for a person (on_failure = \"hold\")\n  \
+            "{what} with exit status {status}; its locks stay held for a person\n  \
              go on under them  {} -- CMD\n  give them back    {}",
-            ended.code,
             commands.line(&["run", "--resume", id]),
             commands.line(&["release", id, "--outcome", "failed"]),
         ));
-        Ok(ended.code)
+        status
     }
 }
 
@@ -187,10 +248,22 @@ fn taken_away(id: &Id) -> String {
 }
 
 struct Teller<'a> {
+    store: &'a dyn Store,
     id: &'a Id,
+    notes: bool,
 }
 
 impl Witness for Teller<'_> {
+    /// Notes the process, by which it is told from a dead one if this wrapper is killed. Where that fails, the record
+    /// still says that a command was started, and the lock on it that it lives.
+    fn runs_on(&mut self, pid: u32) {
+        if self.notes
+            && let Err(e) = release::note_command(self.store, self.id, process::child(pid))
+        {
+            complain(&format!("warning: {e}"));
+        }
+    }
+
     fn lost(&mut self, then: OnLost) {
         let then = match then {
             OnLost::End => "ending it",

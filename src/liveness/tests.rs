@@ -82,6 +82,8 @@ fn the_table_of_verdicts() {
     use State::{Attached, Detached, Paused, Waiting};
     let held = Deployment { on_crash: Keep::Hold, ..record() };
     let failed = Deployment { failed: Some(3), ..record() };
+    let failed_too = failed.clone();
+    let cancelled = Deployment { cancelled: true, on_crash: Keep::Hold, ..running() };
     let other =
         Evidence { same_numbers: false, process: Unknown, command: Unknown, owner: Unknown, ..NOBODY };
     let over = Evidence { kernel: Kernel::Over, ..other };
@@ -153,6 +155,15 @@ fn the_table_of_verdicts() {
         ("its owner is on another host", Detached, owned(), another, "unknown"),
         ("its owner is in another namespace", Detached, owned(), other, "unknown"),
         ("its parent ended", Detached, record(), Evidence { parent_ended: true, ..NOBODY }, "dead"),
+        (
+            "failed, and its parent ended",
+            Detached,
+            failed_too,
+            Evidence { parent_ended: true, ..NOBODY },
+            "kept",
+        ),
+        ("killed while it was taken over", Detached, starting(), NOBODY, "kept"),
+        ("cancelled, and crashed", Attached, cancelled, NOBODY, "dead"),
         ("paused", Paused, record(), NOBODY, "unbound"),
     ];
     for (name, state, record, evidence, expected) in rows {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
-use super::waiter::{Waiter, Waiting, arm};
-use super::{InTheWay, Interrupt, Progress, Queueing, Result};
+use super::waiter::{Armed, Waiter, Waiting, arm};
+use super::{InTheWay, Interrupt, Progress, Queueing, Result, readable};
 use super::{freeze, hand_off, manual, supersede};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored};
 use crate::engine::{self, Assessment, Block, Blocker, Cause, Refusal, Who};
@@ -184,11 +184,10 @@ fn first_try<'s>(
     progress: &mut dyn Progress,
     sleeper: &mut Option<Box<dyn Sleeper + 's>>,
 ) -> Result<First> {
-    if let Some(id) = &draft.resume {
-        match txn.find(id)? {
-            Some(stored) if stored.state() == State::Paused => {}
-            _ => return Ok(First::Done(Outcome::NotPaused(id.clone()))),
-        }
+    if let Some(id) = &draft.resume
+        && paused_now(txn, id)?.is_none()
+    {
+        return Ok(First::Done(Outcome::NotPaused(id.clone())));
     }
     let ancestors = match &draft.parent {
         Some(parent) => ancestors_of(txn, parent)?,
@@ -199,30 +198,8 @@ fn first_try<'s>(
     }
     let who = Who { id: None, ancestors: &ancestors, thorough: false };
     let mut found = hand_off::assess(txn, who, &draft.locks)?;
-    let mut id = draft.resume.clone();
-    if draft.supersede && (found.blocks.is_empty() || bound(patience, &found.blocks).is_some()) {
-        let number = txn.next_number()?;
-        let own = id.get_or_insert_with(|| Id::new(number, random()));
-        if supersede::replace(txn, draft, own)? {
-            found = hand_off::assess(txn, who, &draft.locks)?;
-        }
-    }
     if let Some(refusal) = hopeless(txn, who, &draft.locks, &found)? {
         return Ok(First::Done(Outcome::Refused(refusal)));
-    }
-    if found.blocks.is_empty() {
-        let mut deployment = build(txn, draft, id, ancestors)?;
-        granted_now(&mut deployment, txn);
-        let lease = enter(txn, &deployment, State::Attached, &found.covered, draft)?;
-        let passed = freeze::passed(draft, txn.now());
-        let aside = Aside { overridden: passed.as_deref(), ..Aside::default() };
-        events::log(txn, What::Acquired, &deployment, aside);
-        return Ok(First::Done(Outcome::Granted(Box::new(Grant {
-            deployment,
-            lease,
-            waited: Duration::ZERO,
-            leftovers: None,
-        }))));
     }
     if draft.refuse_manual
         && let Some(id) = manual::holder(txn, &found.blocks)?
@@ -233,13 +210,36 @@ fn first_try<'s>(
             Conflict { blocks: found.blocks, in_the_way, waited: Duration::ZERO, paused, manual: Some(id) };
         return Ok(First::Done(Outcome::Conflict(conflict)));
     }
+    let mut id = draft.resume.clone();
+    // Only one that will hold or wait takes anybody's place.
+    if draft.supersede && (found.blocks.is_empty() || bound(patience, &found.blocks).is_some()) {
+        let number = txn.next_number()?;
+        let own = id.get_or_insert_with(|| Id::new(number, random()));
+        if supersede::replace(txn, draft, own)? {
+            found = hand_off::assess(txn, who, &draft.locks)?;
+        }
+    }
+    if found.blocks.is_empty() {
+        let mut deployment = build(txn, draft, id, ancestors)?;
+        granted_now(&mut deployment, txn);
+        let lease = txn.enter(&deployment, State::Attached, &found.covered)?;
+        let passed = freeze::passed(draft, txn.now());
+        let aside = Aside { overridden: passed.as_deref(), ..Aside::default() };
+        events::log(txn, What::Acquired, &deployment, aside);
+        return Ok(First::Done(Outcome::Granted(Box::new(Grant {
+            deployment,
+            lease,
+            waited: Duration::ZERO,
+            leftovers: None,
+        }))));
+    }
     let Some(bound) = bound(patience, &found.blocks) else {
         return conflict_now(txn, draft, patience, ancestors, found.blocks).map(First::Done);
     };
     // Before anything is entered: without something to sleep on there is no waiting.
     let sleeper = sleeper.insert(store.sleeper(retry)?);
     let deployment = build(txn, draft, id, ancestors)?;
-    let lease = enter(txn, &deployment, State::Waiting, &found.covered, draft)?;
+    let lease = txn.enter(&deployment, State::Waiting, &found.covered)?;
     events::log(txn, What::Waited, &deployment, Aside::default());
     let began = txn.now().boot;
     let until = bound.map(|d| began.saturating_add(d));
@@ -251,9 +251,10 @@ fn first_try<'s>(
         until,
         opening,
         queueing: Queueing { id: None, blocks: found.blocks, first: None, place: 0, waited: Duration::ZERO },
+        free: false,
     };
     // Whether it could ever end was asked above, under the same guard.
-    let _ = arm(txn, &mut waiting, sleeper.as_mut(), progress)?;
+    waiting.free = matches!(arm(txn, &mut waiting, sleeper.as_mut(), progress)?, Armed::Free);
     Ok(First::Waiting(Box::new(waiting)))
 }
 
@@ -297,15 +298,35 @@ fn conflict_now(
     Ok(Outcome::Conflict(Conflict { blocks, in_the_way, waited: Duration::ZERO, paused, manual: None }))
 }
 
+/// The paused deployment of this id; `None` where there is none, or one that is being resumed.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn paused(store: &dyn Store, id: &Id) -> Result<Option<Box<Deployment>>> {
+    if store::look(store, |txn| txn.find(id))?.flatten().is_none() {
+        return Ok(None);
+    }
+    store::decide(store, |txn| paused_now(txn, id))
+}
+
+fn paused_now(txn: &mut dyn Txn, id: &Id) -> Result<Option<Box<Deployment>>> {
+    if txn.find(id)?.is_some_and(|stored| stored.state() != State::Paused) {
+        // Who tried to resume it before was killed.
+        hand_off::bury_if_dead(txn, id)?;
+    }
+    let found = txn.find(id)?.map(readable).transpose()?;
+    Ok(found.and_then(|(state, d)| (state == State::Paused).then_some(d)))
+}
+
 /// The deployments inside whose command we run, `parent` first: believed as far as the store says they hold.
 ///
 /// # Errors
 /// When the store cannot be looked at.
 pub fn ancestors_of(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<Id>> {
-    let stored = txn.find(parent)?;
-    let Some(d) = stored.as_ref().filter(|s| s.state().holds()).and_then(Stored::deployment) else {
+    let Some(stored) = txn.find(parent)?.filter(|s| s.state().holds()) else {
         return Ok(Vec::new());
     };
+    let (_, d) = readable(stored)?;
     let mut ids = vec![parent.clone()];
     ids.extend(d.ancestors.iter().cloned());
     Ok(ids)
@@ -363,22 +384,6 @@ fn granted_now(d: &mut Deployment, txn: &mut dyn Txn) {
     let now = txn.now();
     d.token = Some(d.arrival);
     d.expires = d.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
-}
-
-/// Enters it; the paused record of one that is resumed goes when the new one holds.
-fn enter(
-    txn: &mut dyn Txn,
-    d: &Deployment,
-    state: State,
-    covered: &[(crate::model::LockName, Id)],
-    draft: &Draft,
-) -> Result<Box<dyn Lease>> {
-    let lease = txn.enter(d, state, covered)?;
-    // One that waits may be killed: then it is paused as before.
-    if draft.resume.is_some() && state == State::Attached {
-        txn.remove_paused(&d.id)?;
-    }
-    Ok(lease)
 }
 
 /// Why a wait would never end, if that is so: only one that is nested can wait for itself.

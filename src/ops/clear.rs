@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Result;
 use super::events::{self, Aside, What};
 use super::hand_off;
+use super::{Result, readable};
 use crate::clock;
 use crate::deployment::{Command, Deployment, Id, Process, State, Stored, Verdict};
 use crate::process;
@@ -113,6 +113,8 @@ pub fn cancel(store: &dyn Store, id: &Id, kill_after: Option<Duration>, by: &str
         let Some(stored) = txn.find(id)? else {
             return Ok(Cancelled::NotThere);
         };
+        // What it is cannot be said: whether to end it is for `clear`.
+        readable(stored.clone())?;
         let verdict = txn.verdict(&stored)?;
         let aside = Aside { by: Some(by), ..Aside::default() };
         // What cannot be seen from here may live on another host: its wrapper will see that it was asked.

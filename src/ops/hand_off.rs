@@ -50,7 +50,9 @@ pub fn ended(txn: &mut dyn Txn, gone: &Stored) -> Result<()> {
 fn end_nested(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<LockName>> {
     let mut locks = Vec::new();
     for stored in txn.all()? {
-        let nested = stored.deployment().is_some_and(|d| d.ancestors.contains(parent));
+        // What failed and is kept for a person stays.
+        let ends = |d: &Deployment| d.ancestors.contains(parent) && d.failed.is_none();
+        let nested = stored.deployment().is_some_and(ends);
         if nested && stored.state() == State::Detached && txn.remove(stored.id())?.is_some() {
             let why = Some("the deployment it was acquired in has ended");
             events::log_stored(txn, What::Released, &stored, Aside { why, ..Aside::default() });
@@ -85,6 +87,19 @@ fn nudge_nested(txn: &mut dyn Txn) -> Result<()> {
 fn grant(txn: &mut dyn Txn, id: &Id) -> Result<()> {
     let token = txn.next_number()?;
     txn.grant(id, token)
+}
+
+/// Takes this one away if it is verifiably dead, and hands on what it held.
+///
+/// # Errors
+/// As [`hand_off`].
+pub fn bury_if_dead(txn: &mut dyn Txn, id: &Id) -> Result<()> {
+    let Some(stored) = txn.find(id)? else { return Ok(()) };
+    if !matches!(txn.verdict(&stored)?, Verdict::Dead(_)) {
+        return Ok(());
+    }
+    let locks = reclaim(txn, id)?;
+    settle(txn, &locks)
 }
 
 /// Takes away one that is verifiably dead; the locks that are free now.

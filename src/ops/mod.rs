@@ -6,6 +6,7 @@ pub mod events;
 mod freeze;
 pub mod hand_off;
 mod manual;
+pub mod migrate;
 pub mod release;
 pub mod statistics;
 mod supersede;
@@ -18,13 +19,24 @@ mod waiter;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::deployment::{Deployment, Id};
+use crate::deployment::{Deployment, Id, State, Stored};
 use crate::engine::Block;
 use crate::freeze::Stop;
 use crate::store::StoreError;
 
 /// A result of an operation: what did not work. That a lock is held by another is an outcome, not an error.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What a record says. One that cannot be read is never taken for one that is gone.
+///
+/// # Errors
+/// [`StoreError::Unreadable`].
+pub fn readable(stored: Stored) -> Result<(State, Box<Deployment>)> {
+    match stored {
+        Stored::Readable(state, d) => Ok((state, d)),
+        Stored::Unreadable(u) => Err(StoreError::Unreadable { id: u.id, path: u.path, why: u.why }),
+    }
+}
 
 /// Something that may cut a wait short.
 pub trait Interrupt {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Result;
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
+use super::{Result, readable};
 use crate::deployment::{Command, Deployment, Expiry, Id, Process, State, Stored, Verdict};
 use crate::store::{self, Store};
 
@@ -79,7 +79,7 @@ pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<boo
 /// When that cannot be promised.
 pub fn keep_failed(store: &dyn Store, d: &Deployment, status: i32) -> Result<bool> {
     store::decide(store, |txn| {
-        let Some(Stored::Readable(_, now)) = txn.find(&d.id)? else {
+        let Some((_, now)) = txn.find(&d.id)?.map(readable).transpose()? else {
             return Ok(false);
         };
         let kept = Deployment {
@@ -111,18 +111,29 @@ pub fn promise(store: &dyn Store, id: &Id) -> Result<()> {
 /// # Errors
 /// When that cannot be promised.
 pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
-    store::decide(store, |txn| match txn.find(&d.id)? {
-        Some(Stored::Readable(State::Attached, now)) => {
+    store::decide(store, |txn| match txn.find(&d.id)?.map(readable).transpose()? {
+        Some((State::Attached, now)) => {
             if let Some(Stored::Readable(_, parent)) =
                 d.parent.as_ref().map(|p| txn.find(p)).transpose()?.flatten()
             {
                 txn.amend(&Deployment { has_nested: true, ..*parent })?;
             }
-            txn.settle_down(&now, State::Detached)
+            txn.settle_down(&now, State::Detached)?;
+            // Until here a resumed one was paused beside that, and is again if it was killed.
+            txn.remove_paused(&d.id)
         }
         // Whoever read the id has released it already.
         _ => Ok(()),
     })
+}
+
+/// Takes away the paused record of a `run` that was resumed: until its command has started it is paused beside that,
+/// and is again if it was killed.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn no_longer_paused(store: &dyn Store, id: &Id) -> Result<()> {
+    store::decide(store, |txn| txn.remove_paused(id))
 }
 
 /// Notes the process of a command that was started.
@@ -131,7 +142,7 @@ pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
 /// When it cannot be written.
 pub fn note_command(store: &dyn Store, id: &Id, process: Process) -> Result<()> {
     store::decide(store, |txn| {
-        let Some(Stored::Readable(_, d)) = txn.find(id)? else {
+        let Some((_, d)) = txn.find(id)?.map(readable).transpose()? else {
             return Ok(());
         };
         txn.amend(&Deployment { command: Command::Running(process.clone()), ..*d })
@@ -160,7 +171,7 @@ pub fn renew(store: &dyn Store, id: &Id, ttl: Option<Duration>, by: &str) -> Res
         return Ok(Renewed::NotThere);
     }
     store::decide(store, |txn| {
-        let Some(Stored::Readable(state, d)) = txn.find(id)? else {
+        let Some((state, d)) = txn.find(id)?.map(readable).transpose()? else {
             return Ok(Renewed::NotThere);
         };
         if !state.holds() {

@@ -1,5 +1,7 @@
 //! Going on under the locks of a deployment that failed or crashed and was kept for a person.
 
+use std::time::Duration;
+
 use super::Result;
 use super::events::{self, Aside, What};
 use crate::deployment::{Command, Deployment, Expiry, Id, State, Stored, Verdict};
@@ -19,11 +21,24 @@ pub enum TakenOver {
     Unreadable(String),
 }
 
+/// What is said of it anew; where nothing is said, it stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Anew {
+    /// Who asks from now on.
+    pub owner: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The pipeline's page.
+    pub url: Option<String>,
+    /// How long it may hold without being renewed.
+    pub ttl: Option<Duration>,
+}
+
 /// Takes over a kept deployment for a command that follows at once.
 ///
 /// # Errors
 /// When the store fails; then it is kept as before.
-pub fn take_over(store: &dyn Store, id: &Id, by: &str) -> Result<TakenOver> {
+pub fn take_over(store: &dyn Store, id: &Id, anew: &Anew, by: &str) -> Result<TakenOver> {
     if store::look(store, |txn| txn.find(id))?.flatten().is_none() {
         return Ok(TakenOver::NotThere);
     }
@@ -41,7 +56,8 @@ pub fn take_over(store: &dyn Store, id: &Id, by: &str) -> Result<TakenOver> {
             (Stored::Readable(_, d), verdict) => return Ok(TakenOver::NotKept(d.clone(), verdict)),
         };
         let now = txn.now();
-        let expires = kept.ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
+        let ttl = anew.ttl.or(kept.ttl);
+        let expires = ttl.map(|ttl| Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
         let d = Deployment {
             token: Some(txn.next_number()?),
             place: process::here().clone(),
@@ -49,6 +65,10 @@ pub fn take_over(store: &dyn Store, id: &Id, by: &str) -> Result<TakenOver> {
             owner_process: None,
             command: Command::Starting,
             since: now.wall,
+            owner: anew.owner.as_ref().unwrap_or(&kept.owner).clone(),
+            reason: anew.reason.as_ref().or(kept.reason.as_ref()).cloned(),
+            url: anew.url.as_ref().or(kept.url.as_ref()).cloned(),
+            ttl,
             expires,
             failed: None,
             cancelled: false,

@@ -8,7 +8,7 @@ use super::acquire::{
 use super::events::{self, Aside, What};
 use super::hand_off::{self, names};
 use super::manual;
-use super::{Interrupt, Progress, Queueing, Result, freeze};
+use super::{Interrupt, Progress, Queueing, Result, freeze, readable};
 use crate::clock;
 use crate::deployment::{Deployment, State, Stored};
 use crate::engine::{self, Refusal, Who};
@@ -23,6 +23,18 @@ pub(super) struct Waiting {
     /// When the next freeze window opens, by the boot clock.
     pub(super) opening: Option<Duration>,
     pub(super) queueing: Queueing,
+    /// Nobody was in the way any more when it had entered: the first look comes before any sleep.
+    pub(super) free: bool,
+}
+
+/// What came of arming.
+pub(super) enum Armed {
+    /// Somebody is in the way, and is watched.
+    Behind,
+    /// Nobody is: it may hold already, and no event will say so.
+    Free,
+    /// It would wait for ever.
+    Hopeless(Refusal),
 }
 
 /// Evaluates, arms for what the evaluation rests on, and makes sure that it still does.
@@ -31,13 +43,18 @@ pub(super) fn arm(
     waiting: &mut Waiting,
     sleeper: &mut dyn Sleeper,
     progress: &mut dyn Progress,
-) -> Result<Option<Refusal>> {
+) -> Result<Armed> {
     let d = &waiting.deployment;
     let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: progress.wanted() };
     loop {
         let found = hand_off::assess(txn, who, &d.locks)?;
         if let Some(refusal) = hopeless(txn, who, &d.locks, &found)? {
-            return Ok(Some(refusal));
+            return Ok(Armed::Hopeless(refusal));
+        }
+        if found.blocks.is_empty() {
+            // Whoever was in the way has died meanwhile, and its death was noticed here.
+            hand_off::hand_off(txn, &names(d))?;
+            return Ok(Armed::Free);
         }
         let mut ids = vec![d.id.clone()];
         ids.extend(engine::watch_list(&found.blocks));
@@ -54,12 +71,7 @@ pub(super) fn arm(
             let waited = txn.now().boot.saturating_sub(waiting.began);
             let id = Some(d.id.clone());
             waiting.queueing = Queueing { id, blocks: again.blocks, first, place, waited };
-            return Ok(None);
-        }
-        if again.blocks.is_empty() && again.dead.is_empty() {
-            // Free meanwhile: the next look grants it.
-            hand_off::hand_off(txn, &names(d))?;
-            return Ok(None);
+            return Ok(Armed::Behind);
         }
     }
 }
@@ -92,7 +104,8 @@ impl Waiter<'_, '_> {
             let next = self.progress.every().map(|every| told + every);
             let until = [self.waiting.until, self.waiting.opening, next].into_iter().flatten().min();
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
-            let wake = self.sleeper.sleep(until, &interrupts)?;
+            let free = std::mem::take(&mut self.waiting.free);
+            let wake = if free { Wake::Look } else { self.sleeper.sleep(until, &interrupts)? };
             let passed = |at: Option<Duration>| at.is_some_and(|at| clock::since_boot() >= at);
             let (out_of_time, opening) = (passed(self.waiting.until), passed(self.waiting.opening));
             let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
@@ -171,7 +184,7 @@ impl Waiter<'_, '_> {
             if give_up {
                 return withdraw(txn, waiting, draft, None).map(Found::GaveUp);
             }
-            if let Some(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
+            if let Armed::Hopeless(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
                 withdraw(txn, waiting, draft, None)?;
                 return Ok(Found::Hopeless(refusal));
             }
@@ -193,22 +206,18 @@ impl Waiter<'_, '_> {
 const FROZEN: &str = "a freeze began";
 
 /// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it; in a freeze
-/// that has begun since it asked, it is given back.
+/// that has begun since it asked, it is given back, and one that was resumed is paused again.
 fn settled(txn: &mut dyn Txn, queued: &Deployment, draft: &Draft) -> Result<Option<Found>> {
     let id = &queued.id;
-    match txn.find(id)? {
-        Some(Stored::Readable(state, d)) if state.holds() => {
+    match txn.find(id)?.map(readable).transpose()? {
+        Some((state, d)) if state.holds() => {
             if freeze::stops(draft, txn.now()) {
-                // The paused record of one that was resumed is still there, and counts again.
                 txn.remove(id)?;
                 let was = Stored::Readable(state, d);
                 let aside = Aside { why: Some(FROZEN), ..Aside::default() };
                 events::log_stored(txn, What::Released, &was, aside);
                 hand_off::ended(txn, &was)?;
                 return Ok(Some(Found::Frozen));
-            }
-            if draft.resume.is_some() {
-                txn.remove_paused(id)?;
             }
             let took = d.since.duration_since(queued.since).ok();
             let passed = freeze::passed(draft, txn.now());
@@ -217,7 +226,7 @@ fn settled(txn: &mut dyn Txn, queued: &Deployment, draft: &Draft) -> Result<Opti
             Ok(Some(Found::Granted(d)))
         }
         // Its place is gone, and only what it was before is left.
-        Some(stored) if stored.state() == State::Paused => Ok(Some(Found::Gone)),
+        Some((State::Paused, _)) => Ok(Some(Found::Gone)),
         Some(_) => Ok(None),
         None => Ok(Some(Found::Gone)),
     }

@@ -68,6 +68,8 @@ pub struct One<'a> {
     waiting_for: Vec<&'a str>,
     parent: Option<&'a str>,
     exit_status: Option<i32>,
+    kept: Option<&'a str>,
+    cancelled: bool,
     blocked_at: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
@@ -277,6 +279,11 @@ fn readable<'a>(state: State, d: &'a Deployment, shown: &'a Shown) -> One<'a> {
         waiting_for: shown.waiting_for.iter().map(Id::as_str).collect(),
         parent: d.parent.as_ref().map(Id::as_str),
         exit_status: d.failed,
+        kept: match &shown.verdict {
+            Verdict::Kept(why) => Some(why),
+            _ => None,
+        },
+        cancelled: d.cancelled,
         blocked_at: d.blocked_at.iter().map(ToString::to_string).collect(),
         path: None,
         problem: None,

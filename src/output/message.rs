@@ -50,6 +50,9 @@ pub fn holder(who: &InTheWay, now: SystemTime) -> String {
     if d.environment.is_some() {
         text.push_str(&format!(", {}", clean(&d.title())));
     }
+    if let Some(status) = d.failed {
+        text.push_str(&format!(", which failed with exit status {status} and is kept for a person"));
+    }
     text.push_str(&format!(", for {}", since(d.since, now)));
     if let Some(reason) = &d.reason {
         text.push_str(&format!(": \"{}\"", clean(reason)));

@@ -2,6 +2,8 @@
 //!
 //! What a decision decides is not known here (see `engine`, `ops`), nor is anything printed.
 
+#[cfg(feature = "etcd")]
+pub mod etcd;
 pub mod files;
 pub mod memory;
 
@@ -78,6 +80,30 @@ pub enum StoreError {
         /// The format it says.
         format: u64,
     },
+    /// A store that is a server does not answer.
+    #[error(
+        "{store} cannot be reached for {waited:?}: {why}. What is held stays held; see whether a majority of its \
+         members runs (deploylock check)"
+    )]
+    Unreachable {
+        /// Which store.
+        store: String,
+        /// How long it was tried.
+        waited: Duration,
+        /// What came of the last try.
+        why: String,
+    },
+    /// A store that is a server says no.
+    #[error("{store}: {why}")]
+    Refused {
+        /// Which store.
+        store: String,
+        /// In its words, and what to do.
+        why: String,
+    },
+    /// The hold could not be confirmed for so long that it may be another's by now.
+    #[error("{0} could not be kept alive in time, so its locks may be another's by now; nothing was started")]
+    Lapsed(Id),
 }
 
 fn hint(source: &std::io::Error) -> &'static str {
@@ -93,6 +119,15 @@ fn hint(source: &std::io::Error) -> &'static str {
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// Until when a hold that has to be confirmed again and again is sure, by the boot clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// Not confirmed until then, it must be given up.
+    pub give_up: Duration,
+    /// And what runs under it must have ended.
+    pub over: Duration,
+}
+
 /// What keeps an attached or waiting deployment alive; dropped, it is dead.
 pub trait Lease: Send {
     /// The deployment.
@@ -102,6 +137,10 @@ pub trait Lease: Send {
     /// # Errors
     /// When none can be made.
     fn hand_down(&self) -> Result<Option<OwnedFd>>;
+    /// Until when the hold is sure; later with each confirmation. `None`: as long as the process lives.
+    fn deadline(&self) -> Option<Deadline> {
+        None
+    }
 }
 
 /// One decision in progress: a consistent view, and the steps that change it. Each step is atomic; a crash
@@ -162,7 +201,7 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be removed; then it is still there.
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>>;
-    /// Takes away the paused record of one that has just been entered again under its old id.
+    /// Takes away the paused record of one that was entered again under its old id, and has come to hold for good.
     ///
     /// # Errors
     /// When it cannot be removed.

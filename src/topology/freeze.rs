@@ -22,7 +22,7 @@ pub(super) const KEYS: &[&str] = &["from", "until", "cron", "duration", "timezon
 const MOMENT: &str = "a date and time such as 2026-12-20T18:00:00 or \"2026-12-20T18:00:00+01:00\"";
 const CRON: &str =
     "a cron expression of five fields, minute hour day month weekday, such as \"0 18 * * fri\"";
-const ZONE: &str = "an IANA time zone such as \"Europe/Berlin\"";
+const ZONE: &str = "an IANA time zone such as \"Europe/Berlin\" that this machine knows (its package tzdata)";
 
 /// The windows of an environment's table.
 pub(super) fn windows<'a>(

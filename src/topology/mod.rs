@@ -131,8 +131,13 @@ impl Topology {
     /// `[store] directory`, which is relative to the folder of the file.
     #[must_use]
     pub fn store_directory(&self) -> Option<PathBuf> {
-        let directory = self.store.directory.value.as_deref()?;
-        Some(self.path.parent().unwrap_or(Path::new("")).join(directory))
+        self.beside(&self.store.directory)
+    }
+
+    /// A path that the file names, relative to the folder of the file.
+    #[must_use]
+    pub fn beside(&self, path: &Setting<Option<PathBuf>>) -> Option<PathBuf> {
+        Some(self.path.parent().unwrap_or(Path::new("")).join(path.value.as_deref()?))
     }
 
     /// The program and arguments of this hook. A program that is named by a relative path with a slash is relative
@@ -176,6 +181,18 @@ pub struct Store {
     pub endpoints: Setting<Vec<String>>,
     /// `prefix`, for etcd.
     pub prefix: Setting<Option<String>>,
+    /// `ca`, for etcd: whose certificates are trusted.
+    pub ca: Setting<Option<PathBuf>>,
+    /// `cert`, for etcd: our own certificate.
+    pub cert: Setting<Option<PathBuf>>,
+    /// `key`, for etcd: the key of that.
+    pub key: Setting<Option<PathBuf>>,
+    /// `user`, for etcd.
+    pub user: Setting<Option<String>>,
+    /// `password_file`, for etcd: its first line is the password.
+    pub password_file: Setting<Option<PathBuf>>,
+    /// `lease`, for etcd: how long a process that is not heard of still holds.
+    pub lease: Setting<Option<Duration>>,
 }
 
 /// `[environments.E]`

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::de::DeTable;
 
@@ -11,6 +12,7 @@ use super::check::{Needs, References};
 use super::error::{Source, TopologyError};
 use super::freeze;
 use super::read::{ALLOW, Entry, LIMIT, Name, Table};
+use super::value::duration;
 use super::{
     Application, Backend, Container, DeployedApplication, Engine, Environment, Group, HOOK_TIMEOUT, Hooks,
     Listed, NamedLock, RETRY_ATTEMPTS, RETRY_INTERVAL, Setting, Store, Topology,
@@ -19,7 +21,19 @@ use crate::model::Hook;
 
 pub(super) const TOP: &[&str] =
     &["store", "environments", "containers", "groups", "applications", "engines", "locks", "hooks"];
-pub(super) const STORE: &[&str] = &["backend", "directory", "mode", "endpoints", "prefix"];
+pub(super) const STORE: &[&str] = &[
+    "backend",
+    "directory",
+    "mode",
+    "endpoints",
+    "prefix",
+    "ca",
+    "cert",
+    "key",
+    "user",
+    "password_file",
+    "lease",
+];
 pub(super) const ENVIRONMENT: &[&str] = &[
     "containers",
     ALLOW,
@@ -84,6 +98,12 @@ fn store(top: &Table<'_>) -> Result<Store, TopologyError> {
             mode: Setting::unset(None),
             endpoints: Setting::unset(Vec::new()),
             prefix: Setting::unset(None),
+            ca: Setting::unset(None),
+            cert: Setting::unset(None),
+            key: Setting::unset(None),
+            user: Setting::unset(None),
+            password_file: Setting::unset(None),
+            lease: Setting::unset(None),
         });
     };
     let table = Table::of(top.source, &entry, STORE)?;
@@ -98,6 +118,12 @@ fn store(top: &Table<'_>) -> Result<Store, TopologyError> {
             line: table.line_of("endpoints"),
         },
         prefix: table.string("prefix", None, "a string", |text| Some(Some(text.to_owned())))?,
+        ca: table.string("ca", None, "the path of a file", directory)?,
+        cert: table.string("cert", None, "the path of a file", directory)?,
+        key: table.string("key", None, "the path of a file", directory)?,
+        user: table.string("user", None, "the name of a user", user)?,
+        password_file: table.string("password_file", None, "the path of a file", directory)?,
+        lease: table.string("lease", None, "a time of 6s or more, such as \"30s\"", lease)?,
     })
 }
 
@@ -107,6 +133,15 @@ fn backend(text: &str) -> Option<Backend> {
         "etcd" => Some(Backend::Etcd),
         _ => None,
     }
+}
+
+fn user(text: &str) -> Option<Option<String>> {
+    (!text.is_empty() && !text.contains('\0')).then(|| Some(text.to_owned()))
+}
+
+/// Shorter, it would not outlast an election.
+fn lease(text: &str) -> Option<Option<Duration>> {
+    duration(text).filter(|time| time.as_secs() >= 6).map(Some)
 }
 
 fn directory(text: &str) -> Option<Option<PathBuf>> {

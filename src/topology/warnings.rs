@@ -42,7 +42,16 @@ pub(super) fn collect(topology: &Topology) -> Vec<Warning> {
 fn store(topology: &Topology, found: &mut Vec<Warning>) {
     let store = &topology.store;
     if store.backend.value == Backend::Files {
-        for (key, line) in [("endpoints", store.endpoints.line), ("prefix", store.prefix.line)] {
+        for (key, line) in [
+            ("endpoints", store.endpoints.line),
+            ("prefix", store.prefix.line),
+            ("ca", store.ca.line),
+            ("cert", store.cert.line),
+            ("key", store.key.line),
+            ("user", store.user.line),
+            ("password_file", store.password_file.line),
+            ("lease", store.lease.line),
+        ] {
             warn(found, line, || format!("{key} has no effect: it is for backend = \"etcd\""));
         }
     }
@@ -106,7 +115,11 @@ fn engines(topology: &Topology, found: &mut Vec<Warning>) {
             warn(found, Some(engine.line), || format!("no environment uses engine {quoted}"));
         } else if !engine.lock_used.value {
             warn(found, engine.lock_used.line, || {
-                format!("deployments through engine {quoted} no longer go one at a time")
+                format!(
+                    "without its lock several deployments may go through engine {quoted} at once; what keeps \
+                     duplicates and versions apart (`run --resource`) is the application's lock alone, one \
+                     application in one environment at a time"
+                )
             });
         }
     }

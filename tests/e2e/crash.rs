@@ -126,7 +126,7 @@ pub fn calls(scene: &Scene, args: &[&str]) -> BTreeMap<String, usize> {
 }
 
 /// Runs this, killed at its `nth` call of `name`. Whether it was.
-fn killed_at(scene: &Scene, name: &str, nth: usize, args: &[&str]) -> Option<crate::harness::Said> {
+pub fn killed_at(scene: &Scene, name: &str, nth: usize, args: &[&str]) -> Option<crate::harness::Said> {
     let inject = format!("inject={name}:signal=KILL:when={nth}");
     let mut strace = scene.program("strace");
     strace.args([
@@ -142,104 +142,6 @@ fn killed_at(scene: &Scene, name: &str, nth: usize, args: &[&str]) -> Option<cra
     ]);
     let said = said(strace.args(args).output().unwrap());
     (said.code != 0).then_some(said)
-}
-
-#[test]
-fn an_acquire_killed_at_any_call_holds_nothing_that_it_did_not_report() {
-    let mut wrecks = Vec::new();
-    for there_before in [false, true] {
-        let scene = Scene::new();
-        let prepare = || {
-            let _ = std::fs::remove_dir_all(scene.locks());
-            if there_before {
-                scene.ok(&["acquire", "-q", "-l", "b"]);
-            }
-        };
-        prepare();
-        let calls = calls(&scene, &["acquire", "-l", "a"]);
-        assert!(calls.values().sum::<usize>() > 40, "{calls:?}");
-        let early =
-            ["execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "mprotect", "mmap"];
-        for (name, count) in calls.iter().filter(|(name, _)| !early.contains(&name.as_str())) {
-            for nth in 1..=*count {
-                prepare();
-                // Killed at the very end, after its detaching, it is as good as done: the id is out.
-                let died = killed_at(&scene, name, nth, &["acquire", "-l", "a"]);
-                let reported = died.as_ref().is_none_or(|d| d.out.ends_with('\n'));
-                let all = scene.list()["deployments"].as_array().unwrap().clone();
-                let mine = all.iter().find(|d| d["locks"][0]["lock"] == "name:a");
-                let held = mine.is_some_and(|d| d["stale"] == Value::Null);
-                assert!(reported || !held, "{name} {nth}, {died:?}: {mine:?}");
-                assert!(died.is_some() || held, "{name} {nth}");
-                assert_eq!(is_free(&scene, &["-l", "a"]), !held, "{name} {nth}: {died:?}");
-                // "Completed or undone by the next command that looks, with no repair step for a person."
-                let check = scene.run(&["check"]);
-                if check.code != 0 {
-                    wrecks.push(format!("{name} {nth}: {check:?}"));
-                }
-            }
-        }
-    }
-    assert!(wrecks.is_empty(), "{} wrecks: {}", wrecks.len(), wrecks.join("\n"));
-}
-
-#[test]
-fn a_run_killed_at_any_call_frees_its_locks_when_its_command_has_ended() {
-    let scene = Scene::new();
-    let run = ["run", "-l", "a", "-l", "b", "--", "true"];
-    scene.ok(&run);
-    let calls = calls(&scene, &run);
-    let interesting = [
-        "openat",
-        "flock",
-        "fchmod",
-        "pwrite64",
-        "renameat",
-        "renameat2",
-        "unlinkat",
-        "fcntl",
-        "wait4",
-        "close",
-    ];
-    let mut tried = 0;
-    for name in interesting {
-        for nth in 1..=calls.get(name).copied().unwrap_or(0) {
-            if killed_at(&scene, name, nth, &run).is_some() {
-                tried += 1;
-                soon(&format!("{name} {nth}: free"), || is_free(&scene, &["-l", "a", "-l", "b"]));
-            }
-        }
-    }
-    assert!(tried > 20, "{calls:?}");
-    scene.ok(&["clear", "--stale"]);
-    let list = scene.list();
-    let left = list["deployments"].as_array().unwrap().iter().filter(|d| d["state"] == "held").count();
-    assert_eq!(left, 0, "{list}");
-}
-
-#[test]
-fn a_release_killed_at_any_call_has_released_or_not_and_can_be_repeated() {
-    let scene = Scene::new();
-    let held = scene.ok(&["acquire", "-l", "a", "-l", "b"]);
-    let calls = calls(&scene, &["release", &held]);
-    let interesting =
-        ["unlink", "unlinkat", "rename", "renameat", "renameat2", "flock", "write", "pwrite64", "fsync"];
-    let mut tried = 0;
-    for name in interesting {
-        for nth in 1..=calls.get(name).copied().unwrap_or(0) {
-            let held = scene.ok(&["acquire", "-l", "a", "-l", "b"]);
-            killed_at(&scene, name, nth, &["release", &held]);
-            tried += 1;
-            let a = is_free(&scene, &["-l", "a"]);
-            assert_eq!(a, is_free(&scene, &["-l", "b"]), "{name} {nth}: not all or none");
-            let again = scene.run(&["release", &held]).code;
-            assert_eq!(again, if a { 3 } else { 0 }, "{name} {nth}");
-            let list = scene.list();
-            assert_eq!(list["locks"].as_array().unwrap().len(), 0, "{name} {nth}: {list}");
-            assert_eq!(list["deployments"].as_array().unwrap().len(), 0, "{name} {nth}: {list}");
-        }
-    }
-    assert!(tried > 2, "{calls:?}");
 }
 
 #[test]

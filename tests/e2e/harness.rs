@@ -25,13 +25,23 @@ pub struct Said {
 
 impl Scene {
     pub fn new() -> Self {
-        Scene { folder: tempfile::Builder::new().prefix("deploylock-").tempdir().unwrap() }
+        let scene = Scene { folder: tempfile::Builder::new().prefix("deploylock-").tempdir().unwrap() };
+        if let Some(store) = scene.store() {
+            std::fs::write(scene.path("deploylock.toml"), store).unwrap();
+        }
+        scene
+    }
+
+    /// The `[store]` table of this scene; `None` where it is a lock directory.
+    fn store(&self) -> Option<String> {
+        crate::backend::store(self.root())
     }
 
     /// With this `deploylock.toml`.
     pub fn with_topology(text: &str) -> Self {
         let scene = Scene::new();
-        std::fs::write(scene.path("deploylock.toml"), text).unwrap();
+        let store = scene.store().map(|store| format!("\n{store}")).unwrap_or_default();
+        std::fs::write(scene.path("deploylock.toml"), format!("{text}{store}")).unwrap();
         scene
     }
 
@@ -59,9 +69,11 @@ impl Scene {
             .env("PATH", path)
             .env("HOME", self.root())
             .env("USER", "tester")
-            .env("DEPLOYLOCK_DIR", self.locks())
             .env("LANG", "C.UTF-8")
             .stdin(Stdio::null());
+        if self.store().is_none() {
+            command.env("DEPLOYLOCK_DIR", self.locks());
+        }
         command
     }
 

@@ -97,7 +97,7 @@ fn a_cancelled_run_is_told_once_when_its_locks_go() {
     scene.ok(&["cancel", &id]);
     assert_eq!(run.end().code, 143);
     assert_eq!(events(&scene), ["grant", "release"]);
-    assert_eq!((&told(&scene)[1]["outcome"], &told(&scene)[1]["by"]), (&"failed".into(), &Value::Null));
+    assert_eq!((&told(&scene)[1]["outcome"], &told(&scene)[1]["by"]), (&"aborted".into(), &Value::Null));
 }
 
 #[test]

@@ -36,6 +36,14 @@ macro_rules! on_every_store {
                 super::$name(&|| Box::new(store.clone()) as Box<dyn super::Store + Send>);
             })*
         }
+        #[cfg(feature = "etcd")]
+        mod in_etcd {
+            $(#[test]
+            fn $name() {
+                let (cluster, prefix) = crate::cluster::shared();
+                super::$name(&|| Box::new(super::etcd(cluster, &prefix)) as Box<dyn super::Store + Send>);
+            })*
+        }
     };
 }
 

@@ -10,16 +10,30 @@ use deploylock::store::StoreError;
 
 use crate::support::*;
 
-fn only_file(folder: &Path) -> std::path::PathBuf {
+pub fn only_file(folder: &Path) -> std::path::PathBuf {
     let mut files = fs::read_dir(folder).unwrap();
     files.next().unwrap().unwrap().path()
 }
 
 /// Makes the guard say that an earlier boot wrote it.
-fn as_after_a_reboot(locks: &Path) {
+pub fn as_after_a_reboot(locks: &Path) {
     let guard = fs::read_to_string(locks.join("guard")).unwrap();
     let boot = guard.lines().nth(1).unwrap();
     fs::write(locks.join("guard"), guard.replace(boot, &format!("boot {:<36}", "earlier"))).unwrap();
+}
+
+/// Makes the only attached record, and the guard, say that an earlier boot wrote them.
+pub fn as_of_an_earlier_boot(locks: &Path) {
+    let attached = only_file(&locks.join("deployments/attached"));
+    let text = fs::read_to_string(&attached).unwrap();
+    let name = attached.file_name().unwrap().to_str().unwrap();
+    let (id, rest) = name.split_once('.').unwrap();
+    let mark = if rest.ends_with(".h") { ".h" } else { "" };
+    let boot = &deploylock::process::here().boot;
+    let earlier = locks.join(format!("deployments/attached/{id}.0123abcd{mark}"));
+    fs::write(earlier, text.replace(boot, "0123abcd-earlier")).unwrap();
+    fs::remove_file(&attached).unwrap();
+    as_after_a_reboot(locks);
 }
 
 #[test]
@@ -69,18 +83,7 @@ fn a_process_bound_holder_of_an_earlier_boot_is_dead_and_an_acquired_one_is_not(
     detach(&store, &kept.deployment).unwrap();
     let bound = hold(&store, &[exclusive("bound")]);
     drop(bound.lease);
-    // The record as the earlier boot wrote it.
-    let attached = only_file(&path.join("deployments/attached"));
-    let text = fs::read_to_string(&attached).unwrap();
-    let boot = deploylock::process::here().boot.clone();
-    let name = attached.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
-    fs::write(
-        path.join(format!("deployments/attached/{name}.0123abcd")),
-        text.replace(&boot, "0123abcd-earlier"),
-    )
-    .unwrap();
-    fs::remove_file(&attached).unwrap();
-    as_after_a_reboot(&path);
+    as_of_an_earlier_boot(&path);
     let store = files(&path);
     give_back(&store, hold(&store, &[exclusive("bound")]));
     drop(conflict(try_now(&store, &[exclusive("kept")])));
@@ -176,12 +179,11 @@ fn a_lock_directory_made_anew_is_used_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locks");
     let store = files(&path);
-    let lost = hold(&store, &[exclusive("a")]);
+    give_back(&store, hold(&store, &[exclusive("a")]));
     fs::rename(&path, folder.path().join("away")).unwrap();
     let other = files(&path);
     let grant = hold(&other, &[exclusive("a")]);
     // The first store's descriptors still lead to the old directory; it notices.
     drop(conflict(try_now(&store, &[exclusive("a")])));
-    drop(lost);
     give_back(&other, grant);
 }

@@ -2,15 +2,21 @@
 //! each: the deployment holds all or nothing, an unrelated one is untouched, and the next command just works.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deploylock::ops::acquire::{Outcome, Patience, acquire};
-use deploylock::ops::release::{self, detach, promise};
+use deploylock::deployment::Id;
+use deploylock::model::{Keep, Kind, LockName, LockRequest, Mode};
+use deploylock::ops::acquire::{Draft, Grant, Outcome, Patience, acquire};
+use deploylock::ops::release::{self, detach, keep_failed, promise};
+use deploylock::ops::takeover::{Anew, TakenOver, take_over};
+use deploylock::ops::versions::{self, Begun, Resources};
 use deploylock::ops::{Never, Silent, survey};
 use deploylock::store::Store;
 use deploylock::store::files::folder::{Step, Steps};
 
+use crate::damage::as_of_an_earlier_boot;
 use crate::support::*;
 
 /// Lets so many steps pass; then one fails, or all do from there on, as if the world had ended.
@@ -156,4 +162,155 @@ fn waiters_go_on_whatever_step_of_the_release_fails() {
             give_back(&calm, next.join().unwrap());
         });
     }
+}
+
+/// Prepares, then does `work` with a fuse at each step until it goes through untouched; `check` gets what it said
+/// after the process that did it is gone.
+fn at_every_step_of<P, T>(
+    prepare: impl Fn(&Path) -> P,
+    work: impl Fn(&dyn Store, &P) -> T,
+    check: impl Fn(&Path, P, T, usize),
+) -> usize {
+    let mut points = 0;
+    for for_good in [false, true] {
+        for step in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("locks");
+            let prepared = prepare(&path);
+            let fuse =
+                Arc::new(Fuse { left: AtomicUsize::new(step), for_good, error: io::ErrorKind::StorageFull });
+            let said = work(&with_steps(&path, Some(fuse.clone())), &prepared);
+            let left = fuse.left.load(Ordering::SeqCst);
+            check(&path, prepared, said, step);
+            points += 1;
+            if left > 0 && left < usize::MAX / 2 {
+                break;
+            }
+        }
+    }
+    points
+}
+
+fn wanted() -> [LockRequest; 2] {
+    [exclusive("a"), shared("b", 2)]
+}
+
+/// A deployment that was taken over or not: nobody else has got its locks, and it can be taken over again.
+fn still_kept(path: &Path, id: &Id, step: usize) {
+    let calm = files(path);
+    let found = conflict(try_now(&calm, &wanted()));
+    assert_eq!(found.in_the_way[0].id, *id, "step {step}");
+    let again = take_over(&calm, id, &Anew::default(), "me").unwrap();
+    let TakenOver::Done(d, lease) = again else { panic!("step {step}: not to be taken over again") };
+    drop(conflict(try_now(&calm, &wanted())));
+    assert!(release::give_back(&calm, &d, "done").unwrap(), "step {step}");
+    drop(lease);
+    give_back(&calm, hold(&calm, &wanted()));
+    assert_eq!(ids(&calm, |_| true), [], "step {step}");
+}
+
+/// One whose `run` holds, in a store of its own.
+fn running(path: &Path, on_crash: Keep) -> Grant {
+    let draft = Draft { command: true, on_crash, ..draft(&wanted()) };
+    granted(acquire(&files(path), &draft, Patience::None, RETRY, &mut Silent, &mut Never).unwrap())
+}
+
+#[test]
+fn a_taking_over_of_what_failed_that_fails_anywhere_leaves_it_kept() {
+    let points = at_every_step_of(
+        |path| {
+            let grant = running(path, Keep::Release);
+            assert!(keep_failed(&files(path), &grant.deployment, 7).unwrap());
+            grant.deployment.id
+        },
+        |store, id| match take_over(store, id, &Anew::default(), "me") {
+            Ok(TakenOver::Done(d, lease)) => {
+                drop(conflict(try_now_with(store)));
+                Some((d, lease))
+            }
+            Ok(_) => panic!("it is there"),
+            Err(_) => None,
+        },
+        |path, id, taken, step| match taken {
+            Some((d, lease)) => {
+                assert_eq!(d.id, id);
+                assert!(release::give_back(&files(path), &d, "done").unwrap(), "step {step}");
+                drop(lease);
+                give_back(&files(path), hold(&files(path), &wanted()));
+            }
+            None => still_kept(path, &id, step),
+        },
+    );
+    assert!(points > 12, "only {points} points were tried");
+}
+
+/// A look and a refusal need no step.
+fn try_now_with(store: &dyn Store) -> Outcome {
+    acquire(store, &draft(&wanted()), Patience::None, RETRY, &mut Silent, &mut Never).unwrap()
+}
+
+#[test]
+fn a_taking_over_of_what_crashed_that_fails_anywhere_leaves_it_kept() {
+    for earlier_boot in [false, true] {
+        let points = at_every_step_of(
+            |path| {
+                let Grant { deployment, lease, .. } = running(path, Keep::Hold);
+                drop(lease);
+                if earlier_boot {
+                    as_of_an_earlier_boot(path);
+                }
+                deployment.id
+            },
+            |store, id| match take_over(store, id, &Anew::default(), "me") {
+                // Whether it was taken over or not: the process is gone, and what crashed is kept.
+                Ok(TakenOver::Done(..)) | Err(_) => {}
+                Ok(_) => panic!("it is there"),
+            },
+            |path, id, (), step| still_kept(path, &id, step),
+        );
+        assert!(points > 8, "only {points} points were tried");
+    }
+}
+
+#[test]
+fn a_number_that_cannot_be_noted_is_given_to_nobody() {
+    let application = || LockRequest {
+        lock: LockName::new(Kind::Application, "shop@prod"),
+        mode: Mode::Exclusive,
+        limit: None,
+    };
+    let resources = Resources { fingerprint: "x".into(), skip_duplicate: true };
+    let shop = || Draft { application: Some("shop".into()), ..draft(&[application()]) };
+    let points = at_every_step_of(
+        |path| {
+            let calm = files(path);
+            granted(acquire(&calm, &shop(), Patience::None, RETRY, &mut Silent, &mut Never).unwrap())
+        },
+        |store, grant| {
+            let number = match versions::begin(store, &grant.deployment, &resources) {
+                Ok(Begun::Number(number)) => Some(number),
+                Ok(Begun::Duplicate(_)) => panic!("nothing was deployed"),
+                Err(_) => None,
+            };
+            let ended = number.is_some_and(|n| versions::end(store, &grant.deployment, n, "done").is_ok());
+            (number, ended)
+        },
+        |path, grant, (number, ended), step| {
+            let calm = files(path);
+            drop(conflict(acquire(&calm, &shop(), Patience::None, RETRY, &mut Silent, &mut Never).unwrap()));
+            give_back(&calm, grant);
+            let again =
+                granted(acquire(&calm, &shop(), Patience::None, RETRY, &mut Silent, &mut Never).unwrap());
+            match versions::begin(&calm, &again.deployment, &resources).unwrap() {
+                Begun::Number(next) => {
+                    assert!(!ended, "step {step}: what is noted as deployed is a duplicate");
+                    assert!(number.is_none_or(|told| told < next), "step {step}: {next} after {number:?}");
+                }
+                // Its end may have been written before the step that failed.
+                Begun::Duplicate(same) => assert_eq!(Some(same.number), number, "step {step}"),
+            }
+            give_back(&calm, again);
+        },
+    );
+    assert!(points > 6, "only {points} points were tried");
 }

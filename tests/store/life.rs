@@ -4,7 +4,7 @@ use deploylock::deployment::State;
 use deploylock::model::{Kind, LockName, LockRequest, Mode};
 use deploylock::ops::acquire::{Draft, Outcome, Patience, acquire};
 use deploylock::ops::release::{Released, detach, keep_failed, release};
-use deploylock::ops::takeover::{TakenOver, take_over};
+use deploylock::ops::takeover::{Anew, TakenOver, take_over};
 use deploylock::ops::versions::{self, Begun, Resources};
 use deploylock::ops::{Never, Silent};
 
@@ -20,15 +20,20 @@ pub fn what_failed_goes_on_under_another_process(open: &impl Openable) {
     drop(grant);
     assert_eq!(conflict(try_now(&*store, &locks)).in_the_way[0].id, id, "kept for a person");
     let other = open();
-    let Ok(TakenOver::Done(d, lease)) = take_over(&*other, &id, "me") else { panic!("not taken over") };
+    let Ok(TakenOver::Done(d, lease)) = take_over(&*other, &id, &Anew::default(), "me") else {
+        panic!("not taken over")
+    };
     assert!(d.token > token, "a later grant has a larger token");
     assert_eq!(ids(&*store, |s| s == State::Attached), std::slice::from_ref(&id));
     assert_eq!(conflict(try_now(&*store, &locks)).in_the_way[0].id, id);
-    assert!(matches!(take_over(&*store, &id, "me"), Ok(TakenOver::NotKept(..))), "it lives");
+    assert!(
+        matches!(take_over(&*store, &id, &Anew::default(), "me"), Ok(TakenOver::NotKept(..))),
+        "it lives"
+    );
     assert!(matches!(release(&*store, &id, "done", "me"), Ok(Released::RunsOn(_))));
     drop(lease);
     hold(&*store, &locks);
-    assert!(matches!(take_over(&*store, &id, "me"), Ok(TakenOver::NotThere)));
+    assert!(matches!(take_over(&*store, &id, &Anew::default(), "me"), Ok(TakenOver::NotThere)));
 }
 
 pub fn a_newer_deployment_takes_the_place_of_those_that_wait(open: &impl Openable) {

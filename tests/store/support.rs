@@ -99,3 +99,13 @@ pub fn until_waiting(store: &dyn Store, count: usize) {
         std::thread::yield_now();
     }
 }
+
+#[cfg(feature = "etcd")]
+pub fn etcd(cluster: &crate::cluster::Cluster, prefix: &str) -> deploylock::store::etcd::EtcdStore {
+    let place = deploylock::store::etcd::Place {
+        endpoints: cluster.endpoints(),
+        prefix: prefix.to_owned(),
+        ..Default::default()
+    };
+    deploylock::store::etcd::EtcdStore::new(place).unwrap()
+}

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::clock::{self, Now};
 use crate::deployment::State;
 use crate::model::Kind;
 use crate::store::{Result, StoreError};
@@ -100,6 +101,14 @@ pub trait Steps: Send + Sync {
     /// # Errors
     /// An error takes the step's place.
     fn before(&self, step: &Step<'_>) -> io::Result<()>;
+    /// What time it is: tests may see a clock that was set.
+    fn now(&self) -> Now {
+        clock::now()
+    }
+    /// Whether only one kernel can have the file system mounted: tests may see one that several can.
+    fn local(&self, seen: bool) -> bool {
+        seen
+    }
 }
 
 /// The modes that files and folders are created with, whatever the umask.
@@ -156,6 +165,7 @@ impl Top {
         let stat = sys::fstat(&fd).map_err(|e| failed("look at the lock directory", path, e))?;
         let modes = Modes::of_folder(stat.st_mode);
         let local = is_local(&fd);
+        let local = steps.as_ref().map_or(local, |s| s.local(local));
         let folders = [const { OnceLock::new() }; Folder::COUNT];
         Ok(Some(Top { path: path.to_owned(), local, modes, fd, folders, steps }))
     }
@@ -211,6 +221,12 @@ impl Top {
             Err(Errno::EXIST) => Ok(()),
             Err(e) => Err(failed("create", &self.path.join(path), e)),
         }
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.steps.as_ref().map_or_else(clock::now, |s| s.now())
     }
 
     fn step(&self, step: &Step<'_>) -> io::Result<()> {
@@ -325,7 +341,11 @@ impl Top {
             other => other,
         };
         let fd = fd.map_err(|e| self.strange("create", folder, name, e))?;
-        sys::fchmod(&fd, bits).map_err(|e| self.strange("set the mode of", folder, name, e))?;
+        if let Err(e) = sys::fchmod(&fd, bits) {
+            // Nobody is to find an empty file that never was one of the store.
+            let _ = self.remove(folder, name);
+            return Err(self.strange("set the mode of", folder, name, e));
+        }
         Ok(Opened { file: File::from(fd), length: 0, name: (folder, name.to_owned()) })
     }
 

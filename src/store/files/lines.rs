@@ -1,6 +1,8 @@
 //! The lines of the lock files: read once a decision, written in place.
 
-use super::folder::Folder;
+use std::rc::Rc;
+
+use super::folder::{Folder, Opened};
 use super::names;
 use super::queue::{self, Line, Queue};
 use super::rebuild;
@@ -13,7 +15,23 @@ use crate::store::Result;
 /// Void lines a lock file may have before it is written anew, if there are also more of them than others.
 const MANY_VOID: usize = 64;
 
+/// How many lock files one decision keeps open: a deployment may take more locks than a process may open files.
+const KEPT_OPEN: usize = 64;
+
 impl Files<'_> {
+    /// The lock's file, open for what this decision may do with it; `None` where there is none.
+    fn lock_file(&mut self, lock: &LockName) -> Result<Option<Rc<Opened>>> {
+        if let Some(opened) = self.lock_files.get(lock) {
+            return Ok(Some(opened.clone()));
+        }
+        let (folder, path) = (Folder::Locks(lock.kind), names::lock_path(&lock.name));
+        let opened = self.top.open_file(folder, &path, self.writes)?.map(Rc::new);
+        if let Some(opened) = opened.as_ref().filter(|_| self.lock_files.len() < KEPT_OPEN) {
+            self.lock_files.insert(lock.clone(), opened.clone());
+        }
+        Ok(opened)
+    }
+
     pub(super) fn queue_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {
         if !self.queues.contains_key(lock) {
             let queue = self.read_queue(lock)?;
@@ -29,12 +47,12 @@ impl Files<'_> {
         }
         // The records are the truth: what a lock file says without sense is said anew from them.
         rebuild::rebuild(self)?;
+        self.lock_files.clear();
         self.queue_as_it_is(lock)
     }
 
     fn queue_as_it_is(&mut self, lock: &LockName) -> Result<Queue> {
-        let folder = Folder::Locks(lock.kind);
-        let Some(opened) = self.top.open_file(folder, &names::lock_path(&lock.name), false)? else {
+        let Some(opened) = self.lock_file(lock)? else {
             return Ok(Queue::default());
         };
         let queue = queue::read(&self.top.read(&opened)?);
@@ -46,9 +64,11 @@ impl Files<'_> {
 
     /// Appends a line, after cutting what a crash left behind the last whole one.
     pub(super) fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
-        let folder = Folder::Locks(lock.kind);
         let queue = self.queue_mut(lock)?.clone();
-        let opened = self.top.open_or_create(folder, &names::lock_path(&lock.name))?;
+        let opened = match self.lock_file(lock)? {
+            Some(opened) => opened,
+            None => Rc::new(self.top.create(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?),
+        };
         for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
             self.top.write(&opened, &[queue::VOID], line.offset)?;
         }
@@ -66,8 +86,6 @@ impl Files<'_> {
 
     /// Voids the lines of `id`.
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
-        let folder = Folder::Locks(lock.kind);
-        let path = names::lock_path(&lock.name);
         let mut queue = self.queue_mut(lock)?.clone();
         let (mine, others): (Vec<_>, Vec<_>) =
             queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
@@ -75,9 +93,15 @@ impl Files<'_> {
         queue.void += mine.len();
         if queue.void > MANY_VOID && queue.void > others.len() {
             let text: String = others.iter().map(queue::again).collect();
-            return rebuild::replace(self.top, folder, &path, &text);
+            self.lock_files.remove(lock);
+            return rebuild::replace(
+                self.top,
+                Folder::Locks(lock.kind),
+                &names::lock_path(&lock.name),
+                &text,
+            );
         }
-        if let Some(opened) = self.top.open_file(folder, &path, true)? {
+        if let Some(opened) = self.lock_file(lock)? {
             mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
         }
         queue.lines = others;

@@ -15,6 +15,7 @@
 
 mod evidence;
 pub mod folder;
+mod glance;
 pub mod guard;
 mod history;
 mod ledger;
@@ -24,6 +25,7 @@ pub mod queue;
 mod rebuild;
 pub mod record;
 mod takeover;
+mod timer;
 mod txn;
 mod watch;
 

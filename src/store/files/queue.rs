@@ -163,6 +163,12 @@ mod tests {
         assert!(read(b"1-aaaaaa. x - - more\n").garbled);
     }
 
+    #[test]
+    fn no_line_crosses_a_page() {
+        assert_eq!(4096 % WIDTH, 0, "a kill cuts large writes at the borders of pages");
+        assert_eq!(sample(u64::MAX, Mode::Exclusive, u32::MAX).len() as u64, WIDTH);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

@@ -7,7 +7,8 @@
 //! detached/ID  -> attached/NEW
 //! ```
 //!
-//! A kill between any two steps leaves it held: by nobody, or by a process that is gone.
+//! A kill between any two steps leaves it held: by nobody, or by a process that is gone. What lies in `detached/` and
+//! has a command can only have come there so: it is kept for a person (`liveness`).
 
 use super::folder::{Folder, Top, io_failed};
 use super::names::{self, Stem};

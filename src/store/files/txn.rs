@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use super::evidence::is_locked;
 use super::folder::{Folder, Opened, Top, io_failed};
@@ -9,7 +10,7 @@ use super::guard::{self, Content};
 use super::names::{self, Stem};
 use super::queue::{self, Queue};
 use super::{boot_tag, history, ledger, rebuild, record, takeover};
-use crate::clock::{self, Now};
+use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
@@ -25,7 +26,10 @@ pub(super) struct Files<'a> {
     held: guard::Held<'a>,
     content: Content,
     pub(super) now: Now,
+    /// Whether anything may be changed.
+    pub(super) writes: bool,
     pub(super) queues: HashMap<LockName, Queue>,
+    pub(super) lock_files: HashMap<LockName, Rc<Opened>>,
     pub(super) standings: HashMap<Id, Standing>,
     pub(super) stems: HashMap<Id, Stem>,
     /// Where what happens is kept, if anybody wants to hear it.
@@ -82,12 +86,23 @@ impl<'a> Files<'a> {
     pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
         let none = Content { boot: String::new(), number: 0, ceiling: 0 };
         let content = held.read()?.unwrap_or(none);
-        Ok(Files::new(top, held, content))
+        Ok(Files { writes: false, ..Files::new(top, held, content) })
     }
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
-        let (queues, standings, stems) = Default::default();
-        Files { top, held, content, now: clock::now(), queues, standings, stems, heard: None }
+        let (queues, lock_files, standings, stems) = Default::default();
+        Files {
+            top,
+            held,
+            content,
+            now: top.now(),
+            writes: true,
+            queues,
+            lock_files,
+            standings,
+            stems,
+            heard: None,
+        }
     }
 
     /// Keeps there what happens.
@@ -176,6 +191,8 @@ impl<'a> Files<'a> {
         let bytes = match self.top.open_file(folder, name, false) {
             Ok(None) => return Ok(None),
             Ok(Some(opened)) => self.top.read(&opened).map_err(|e| e.to_string()),
+            // Of all the places where it may be, only the one where it is has an unreadable record.
+            Err(_) if matches!(self.top.exists(folder, name), Ok(false)) => return Ok(None),
             Err(e) => Err(e.to_string()),
         };
         let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
@@ -255,10 +272,13 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    fn undo(&mut self, d: &Deployment, name: &str) {
-        for (state, name) in [(State::Attached, name), (State::Waiting, name), (State::Paused, d.id.as_str())]
-        {
+    fn undo(&mut self, d: &Deployment, state: State, name: &str) {
+        for state in [State::Attached, State::Waiting] {
             let _ = self.top.remove(Folder::Deployments(state), name);
+        }
+        // Beside one that was to be resumed lies its old record, which stays.
+        if state == State::Paused {
+            let _ = self.top.remove(Folder::Deployments(state), d.id.as_str());
         }
         for request in &d.locks {
             let _ = self.strike(&request.lock, &d.id);
@@ -402,7 +422,7 @@ impl Txn for Files<'_> {
             }
         })();
         if let Err(e) = written {
-            self.undo(d, &name);
+            self.undo(d, state, &name);
             return Err(e);
         }
         Ok(Box::new(FileLease { id: d.id.clone(), opened }))
@@ -460,6 +480,10 @@ impl Txn for Files<'_> {
                 Some(d) => d.locks.iter().map(|r| r.lock.clone()).collect(),
                 None => self.locks_with_lines_of(id)?,
             };
+            // Killed a moment before, its resumer may have left it paused beside that.
+            if state == State::Detached {
+                self.remove_paused(id)?;
+            }
             let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
@@ -528,6 +552,7 @@ impl Txn for Files<'_> {
             if self.top.local && self.queue_mut(&lock)?.lines.is_empty() {
                 self.top.remove(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?;
                 self.queues.remove(&lock);
+                self.lock_files.remove(&lock);
             }
         }
         Ok(())

@@ -11,7 +11,9 @@ use rustix::io::Errno;
 
 use super::FilesStore;
 use super::folder::{Folder, failed, folder_name};
+use super::glance::{self, Glance};
 use super::names::Stem;
+use super::timer;
 use crate::clock;
 use crate::deployment::{Command, Deployment, Id, Process, State};
 use crate::process;
@@ -29,14 +31,16 @@ const LOOK_AGAIN: [Duration; 5] = [
 /// How long to let others go first after an event that is not about one's own record: a release removes its record
 /// a moment before it grants, and whoever is granted should find the guard free.
 const AFTER_YOU: Duration = Duration::from_millis(5);
-/// How often to look where the system has no more inotify instances for this user.
-const WITHOUT_EVENTS: Duration = Duration::from_secs(1);
 
 pub(super) struct FilesSleeper<'a> {
     store: &'a FilesStore,
     /// How late another host's changes may be noticed; `None` where no other host can make any.
     retry: Option<Duration>,
     events: Option<events::Events>,
+    /// In place of events.
+    glance: Glance,
+    /// A watched process has ended, or never could be watched: then only a look tells more.
+    unseen: bool,
     ends: Vec<(Process, OwnedFd)>,
     ended: HashSet<(u32, u64)>,
     /// The first time to live to pass among the watched, by the boot clock.
@@ -48,13 +52,10 @@ impl<'a> FilesSleeper<'a> {
     pub(super) fn new(store: &'a FilesStore, retry: Duration) -> Result<Self> {
         let local = store.is_local()?.unwrap_or(false);
         let events = events::Events::new();
-        let retry = match (local, &events) {
-            (true, Some(_)) => None,
-            (true, None) => Some(retry.min(WITHOUT_EVENTS)),
-            (false, _) => Some(retry),
-        };
-        let (ends, ended) = Default::default();
-        Ok(FilesSleeper { store, retry, events, ends, ended, expiry: None, looks: LOOK_AGAIN.len() })
+        let retry = if local && events.is_some() { None } else { Some(retry) };
+        let (glance, ends, ended) = Default::default();
+        let (unseen, expiry, looks) = (false, None, LOOK_AGAIN.len());
+        Ok(FilesSleeper { store, retry, events, glance, unseen, ends, ended, expiry, looks })
     }
 
     fn path(&self, state: State, d: &Deployment) -> PathBuf {
@@ -89,6 +90,7 @@ impl<'a> FilesSleeper<'a> {
             }
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
+        self.unseen = watched.iter().any(|d| !self.ends.iter().any(|(p, _)| *p == d.process) && !is_own(d));
     }
 
     fn watch_end(&mut self, p: &Process) {
@@ -125,6 +127,20 @@ impl<'a> FilesSleeper<'a> {
             .flatten()
             .min_by_key(|(at, _)| *at)
     }
+
+    /// Sleeps without events in short pieces, until a glance shows that something has changed.
+    fn sleep_glancing(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        let due = self.deadline(until);
+        loop {
+            let next = clock::since_boot() + glance::EVERY;
+            let (at, last) = due.filter(|(at, _)| *at <= next).map_or((next, None), |(at, w)| (at, Some(w)));
+            match (self.sleep_until(Some((at, last.unwrap_or(Wake::Time))), interrupts)?, last) {
+                (Wake::Time, None) if self.unseen || !self.glance.unchanged() => return Ok(Wake::Look),
+                (Wake::Time, None) => {}
+                (wake, _) => return Ok(wake),
+            }
+        }
+    }
 }
 
 impl Sleeper for FilesSleeper<'_> {
@@ -157,8 +173,9 @@ impl Sleeper for FilesSleeper<'_> {
             // What has passed and still stands is held by a process that lives.
             .filter(|at| *at > now.boot)
             .min();
-        if let Some(events) = &mut self.events {
-            events.watch(&paths);
+        match &mut self.events {
+            Some(events) => events.watch(&paths),
+            None => self.glance.watch(&paths),
         }
         self.watch_processes(&watched);
         Ok(())
@@ -178,7 +195,20 @@ impl Sleeper for FilesSleeper<'_> {
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        if self.events.is_none() {
+            return self.sleep_glancing(until, interrupts);
+        }
         let deadline = self.deadline(until);
+        self.sleep_until(deadline, interrupts)
+    }
+}
+
+impl FilesSleeper<'_> {
+    fn sleep_until(
+        &mut self,
+        deadline: Option<(Duration, Wake)>,
+        interrupts: &[BorrowedFd<'_>],
+    ) -> Result<Wake> {
         let timer = deadline.map(|(at, _)| timer::Timer::at(at));
         let wrong = |e| failed("wait for a change in", self.store.directory(), e);
         let timer = timer.transpose().map_err(wrong)?;
@@ -227,62 +257,8 @@ impl Sleeper for FilesSleeper<'_> {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod timer {
-    use super::*;
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
-    };
-
-    /// A moment by the clock that counts suspended time.
-    pub(super) struct Timer(OwnedFd);
-
-    impl Timer {
-        pub(super) fn at(at: Duration) -> rustix::io::Result<Timer> {
-            let fd = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC)?;
-            let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let nanos = i64::from(at.subsec_nanos()).max(1);
-            let value = Timespec { tv_sec: i64::try_from(at.as_secs()).unwrap_or(i64::MAX), tv_nsec: nanos };
-            timerfd_settime(
-                &fd,
-                TimerfdTimerFlags::ABSTIME,
-                &Itimerspec { it_interval: none, it_value: value },
-            )?;
-            Ok(Timer(fd))
-        }
-
-        pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-            Some(self.0.as_fd())
-        }
-
-        pub(super) fn timeout(&self) -> Option<Timespec> {
-            None
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod timer {
-    use super::*;
-
-    /// A time to poll for.
-    pub(super) struct Timer(Timespec);
-
-    impl Timer {
-        pub(super) fn at(at: Duration) -> rustix::io::Result<Timer> {
-            let left = at.saturating_sub(clock::since_boot());
-            let secs = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
-            Ok(Timer(Timespec { tv_sec: secs, tv_nsec: i64::from(left.subsec_nanos()) }))
-        }
-
-        pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-            None
-        }
-
-        pub(super) fn timeout(&self) -> Option<Timespec> {
-            Some(self.0)
-        }
-    }
+fn is_own(d: &Deployment) -> bool {
+    d.process.pid == std::process::id()
 }
 
 #[cfg(target_os = "linux")]

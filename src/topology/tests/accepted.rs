@@ -116,6 +116,13 @@ fn the_store() {
     assert_eq!(etcd.store.backend, Setting::at(2, Backend::Etcd));
     assert_eq!(etcd.store.endpoints, Setting::at(3, vec!["http://a:2379".to_owned()]));
     assert_eq!(etcd.store.prefix, Setting::at(4, Some("/d".to_owned())));
+    let secure =
+        "[store]\nca = 'ca.pem'\ncert = 'a'\nkey = 'b'\nuser = 'me'\npasswordFile = 'p'\nlease = '1m'\n";
+    let secure = Topology::parse(Path::new("/etc/x/d.toml"), secure).unwrap();
+    assert_eq!(secure.beside(&secure.store.ca), Some(PathBuf::from("/etc/x/ca.pem")));
+    assert_eq!(secure.beside(&secure.store.password_file), Some(PathBuf::from("/etc/x/p")));
+    assert_eq!(secure.store.user.value.as_deref(), Some("me"));
+    assert_eq!(secure.store.lease.value, Some(Duration::from_secs(60)));
     let directory = |path: &str, written: &str| {
         let text = format!("[store]\ndirectory = '{written}'\n");
         Topology::parse(Path::new(path), &text).unwrap().store_directory()

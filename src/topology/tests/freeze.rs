@@ -95,7 +95,7 @@ fn refused() {
             "timezone = 'Europe/Berlni'\n",
             3,
             12,
-            "must be an IANA time zone such as \"Europe/Berlin\", found `Europe/Berlni`",
+            "must be an IANA time zone such as \"Europe/Berlin\" that this machine knows (its package tzdata), found `Europe/Berlni`",
         ),
         ("timezone = 1\n", 3, 12, "must be an IANA time zone"),
         ("from = 2026-01-01\n", 3, 8, "must be a date and time such as 2026-12-20T18:00:00"),

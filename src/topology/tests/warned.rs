@@ -50,7 +50,7 @@ fn engines() {
     only(
         "[environments.e]\nengine = 'x'\n[engines.x]\ndeploymentLockUsed = false\n",
         4,
-        "no longer go one at a time",
+        "several deployments may go through engine",
     );
 }
 

@@ -69,7 +69,7 @@ fn the_json_has_the_fields_of_the_interface() {
         "waiting_for",
     ];
     // Fields are only ever added: these were, and are promised from now on.
-    let added = ["parent", "exit_status", "blocked_at"];
+    let added = ["parent", "exit_status", "kept", "cancelled", "blocked_at"];
     for d in list["deployments"].as_array().unwrap() {
         assert_eq!(keys(d), interface.into_iter().chain(added).collect());
     }

@@ -1,0 +1,346 @@
+//! Calls to the cluster: on whichever endpoint answers, tried again where that is harmless, within a bound.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::messages::{AuthAnswer, ErrorAnswer, LeaseAnswer, Range, RangeAnswer, StatusAnswer, Streamed};
+use super::settings::Settings;
+use super::wire::{Broken, Connection, Head};
+use crate::clock;
+
+/// How long one endpoint may take for one answer to a write before it is found out what became of that.
+const ANSWER: Duration = Duration::from_secs(4);
+/// And to what may be asked again: etcd 3.4 forgets reads that wait for a leader who then fails, for 7 s.
+const ANSWER_AGAIN: Duration = Duration::from_millis(1500);
+/// How long one endpoint may take to let us in.
+const CONNECT: Duration = Duration::from_secs(2);
+/// What is said of an endpoint that says nothing.
+const SILENCE: &str = "no answer in time";
+/// How long to let a cluster come to itself before it is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// etcd says no.
+    Refused {
+        /// gRPC's code.
+        code: i64,
+        /// In etcd's words.
+        why: String,
+    },
+    /// Nobody answers; nothing was done.
+    Unreachable(String),
+    /// A write was sent and no answer came: it may have been carried out, or may be yet.
+    Unknown(String),
+    /// The answer makes no sense.
+    Nonsense(String),
+}
+
+pub(super) type Result<T> = std::result::Result<T, CallError>;
+
+/// gRPC's codes, as far as they matter here.
+pub(super) mod code {
+    pub(crate) const INVALID: i64 = 3;
+    pub(crate) const DEADLINE: i64 = 4;
+    pub(crate) const NOT_FOUND: i64 = 5;
+    pub(crate) const FORBIDDEN: i64 = 7;
+    pub(crate) const INTERNAL: i64 = 13;
+    pub(crate) const UNAVAILABLE: i64 = 14;
+    pub(crate) const UNAUTHENTICATED: i64 = 16;
+}
+
+/// Whether a call may be made twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    Harmless,
+    Never,
+}
+
+/// One that talks to the cluster, over one connection at a time.
+pub(super) struct Client {
+    settings: Arc<Settings>,
+    /// The endpoint that answered last.
+    at: Cell<usize>,
+    connection: RefCell<Option<(usize, Connection)>>,
+    token: RefCell<Option<String>>,
+}
+
+impl Client {
+    pub(super) fn new(settings: Arc<Settings>) -> Client {
+        let at = Cell::new(settings.first());
+        Client { settings, at, connection: RefCell::new(None), token: RefCell::new(None) }
+    }
+
+    /// One that begins with this endpoint.
+    pub(super) fn at(settings: Arc<Settings>, at: usize) -> Client {
+        let client = Client::new(settings);
+        client.at.set(at);
+        client
+    }
+
+    /// What the present endpoint says of itself, when by its clock, and how long that took. One try.
+    pub(super) fn status(&self) -> std::result::Result<(StatusAnswer, Option<String>, Duration), String> {
+        let deadline = clock::since_boot() + ANSWER;
+        // The first exchange pays for the connection.
+        let mut asked = None;
+        for _ in 0..2 {
+            let began = clock::since_boot();
+            let (head, bytes) = self
+                .attempt("/v3/maintenance/status", b"{}", Repeat::Harmless, deadline)
+                .map_err(Attempt::text)?;
+            let answer = read(&bytes).map_err(|e| Attempt::Over(e).text())?;
+            asked = Some((answer, head.date, clock::since_boot().saturating_sub(began)));
+        }
+        Ok(asked.expect("asked twice"))
+    }
+
+    pub(super) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Makes a call on whichever endpoint answers.
+    pub(super) fn call<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+        repeat: Repeat,
+        deadline: Duration,
+    ) -> Result<T> {
+        let body = body.to_string().into_bytes();
+        let (mut round, mut telling) = (0, None);
+        loop {
+            let why = match self.attempt(path, &body, repeat, deadline) {
+                Ok((_, bytes)) => return read(&bytes),
+                Err(Attempt::Over(e)) => return Err(e),
+                Err(Attempt::Again(why)) => why,
+            };
+            self.next_endpoint();
+            round += 1;
+            // That time ran out is no news at the end of it.
+            if !why.ends_with(SILENCE) || telling.is_none() {
+                telling = Some(why);
+            }
+            let now = clock::since_boot();
+            if now >= deadline {
+                return Err(CallError::Unreachable(telling.unwrap_or_default()));
+            }
+            // Each endpoint was asked once: they may all be busy with choosing a leader.
+            if round % self.settings.endpoints.len() == 0 {
+                pause(PAUSE.min(deadline - now));
+            }
+        }
+    }
+
+    /// One try on the present endpoint.
+    fn attempt(
+        &self,
+        path: &str,
+        body: &[u8],
+        repeat: Repeat,
+        deadline: Duration,
+    ) -> std::result::Result<(Head, Vec<u8>), Attempt> {
+        let answer = if repeat == Repeat::Never { ANSWER } else { ANSWER_AGAIN };
+        let deadline = deadline.min(clock::since_boot() + answer);
+        let fresh = self.connection.borrow().as_ref().is_none_or(|(at, _)| *at != self.at.get());
+        if fresh {
+            let opened = self.connect(deadline).map_err(|e| Attempt::Again(self.named(&said(&e))))?;
+            *self.connection.borrow_mut() = Some((self.at.get(), opened));
+        }
+        self.authenticate(deadline)?;
+        let (head, bytes) = self.exchange(path, body, deadline).map_err(|broken| {
+            let why = self.named(&said(&broken.why));
+            match repeat {
+                Repeat::Never if broken.sent => Attempt::Over(CallError::Unknown(why)),
+                _ => Attempt::Again(why),
+            }
+        })?;
+        if head.status == 200 {
+            return Ok((head, bytes));
+        }
+        Err(self.refusal(&head, &bytes, repeat))
+    }
+
+    fn refusal(&self, head: &Head, bytes: &[u8], repeat: Repeat) -> Attempt {
+        let said: ErrorAnswer = serde_json::from_slice(bytes).unwrap_or_default();
+        let why = match (said.message.is_empty(), said.error.is_empty()) {
+            (false, _) => said.message,
+            (true, false) => said.error,
+            (true, true) => format!("HTTP {}", head.status),
+        };
+        match said.code {
+            // The token is forgotten by a member that was restarted, and after a while.
+            code::UNAUTHENTICATED if self.token.borrow().is_some() => {
+                *self.token.borrow_mut() = None;
+                Attempt::Again(self.named(&why))
+            }
+            // A leader that fails may have carried it out.
+            code::UNAVAILABLE | code::DEADLINE | code::INTERNAL => match repeat {
+                Repeat::Never => Attempt::Over(CallError::Unknown(self.named(&why))),
+                Repeat::Harmless => Attempt::Again(self.named(&why)),
+            },
+            code => Attempt::Over(CallError::Refused { code, why }),
+        }
+    }
+
+    fn exchange(
+        &self,
+        path: &str,
+        body: &[u8],
+        deadline: Duration,
+    ) -> std::result::Result<(Head, Vec<u8>), Broken> {
+        let mut slot = self.connection.borrow_mut();
+        let (_, connection) = slot.as_mut().expect("connected above");
+        let token = self.token.borrow();
+        match connection.ask(path, token.as_deref(), body, deadline) {
+            Ok((head, bytes, again)) => {
+                if !again {
+                    *slot = None;
+                }
+                Ok((head, bytes))
+            }
+            Err(broken) => {
+                *slot = None;
+                Err(broken)
+            }
+        }
+    }
+
+    /// Gets a token where the settings name a user.
+    fn authenticate(&self, deadline: Duration) -> std::result::Result<(), Attempt> {
+        let (Some((user, password)), None) = (&self.settings.login, self.token.borrow().as_ref()) else {
+            return Ok(());
+        };
+        let body = json!({ "name": user, "password": password.reveal() }).to_string();
+        let (head, bytes) = self
+            .exchange("/v3/auth/authenticate", body.as_bytes(), deadline)
+            .map_err(|broken| Attempt::Again(self.named(&said(&broken.why))))?;
+        if head.status != 200 {
+            return Err(self.refusal(&head, &bytes, Repeat::Harmless));
+        }
+        let answer: AuthAnswer = read(&bytes).map_err(Attempt::Over)?;
+        *self.token.borrow_mut() = Some(answer.token);
+        // The answer may have ended the connection.
+        if self.connection.borrow().is_none() {
+            return Err(Attempt::Again("the connection was closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn connect(&self, deadline: Duration) -> io::Result<Connection> {
+        let address = &self.settings.endpoints[self.at.get()];
+        let deadline = deadline.min(clock::since_boot() + CONNECT);
+        Connection::open(address, self.settings.tls()?, deadline)
+    }
+
+    /// Asks another endpoint from now on.
+    pub(super) fn next_endpoint(&self) {
+        *self.connection.borrow_mut() = None;
+        self.at.set((self.at.get() + 1) % self.settings.endpoints.len());
+    }
+
+    fn named(&self, why: &str) -> String {
+        format!("{}: {why}", self.settings.endpoints[self.at.get()])
+    }
+
+    /// A stream on a connection of its own: one try, on the next endpoint each time.
+    pub(super) fn listen(&self, path: &str, body: &str) -> io::Result<Connection> {
+        let deadline = clock::since_boot() + CONNECT;
+        let opened = (|| {
+            if self.settings.login.is_some() && self.token.borrow().is_none() {
+                *self.connection.borrow_mut() = Some((self.at.get(), self.connect(deadline)?));
+                self.authenticate(deadline).map_err(|_| io::Error::other("cannot log in"))?;
+            }
+            let mut connection = self.connect(deadline)?;
+            let token = self.token.borrow();
+            connection.listen(path, token.as_deref(), body.as_bytes(), deadline)?;
+            drop(token);
+            Ok(connection)
+        })();
+        if opened.is_err() {
+            *self.token.borrow_mut() = None;
+            self.next_endpoint();
+        }
+        opened
+    }
+
+    /// A look that must see what was written last, wherever.
+    pub(super) fn range(&self, range: &Range, deadline: Duration) -> Result<RangeAnswer> {
+        self.call("/v3/kv/range", &range.json(), Repeat::Harmless, deadline)
+    }
+
+    /// A new lease.
+    pub(super) fn grant_lease(&self, ttl: Duration, deadline: Duration) -> Result<i64> {
+        let seconds = ttl.as_secs().max(1) + u64::from(ttl.subsec_nanos() > 0);
+        // Granted twice, the first one just runs out.
+        let body = json!({ "TTL": seconds.min(MAX_TTL).to_string() });
+        let granted: LeaseAnswer = self.call("/v3/lease/grant", &body, Repeat::Harmless, deadline)?;
+        Ok(granted.id)
+    }
+
+    /// Starts a lease's time again; `false` where there is no such lease any more.
+    pub(super) fn keep_lease(&self, id: i64, deadline: Duration) -> Result<bool> {
+        let body = json!({ "ID": id.to_string() });
+        let path = "/v3/lease/keepalive";
+        let kept: Streamed<LeaseAnswer> = self.call(path, &body, Repeat::Harmless, deadline)?;
+        // An answer without one is an error in the middle of the stream.
+        let kept =
+            kept.result.ok_or_else(|| CallError::Unreachable("no answer to a keepalive".to_owned()))?;
+        Ok(kept.ttl > 0)
+    }
+
+    /// Ends a lease.
+    pub(super) fn revoke_lease(&self, id: i64, deadline: Duration) -> Result<()> {
+        let body = json!({ "ID": id.to_string() });
+        match self.call::<Value>("/v3/lease/revoke", &body, Repeat::Harmless, deadline) {
+            Ok(_) | Err(CallError::Refused { code: code::NOT_FOUND, .. }) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// etcd's bound on a lease's time, in seconds.
+const MAX_TTL: u64 = 9_000_000_000;
+
+enum Attempt {
+    Again(String),
+    Over(CallError),
+}
+
+impl Attempt {
+    fn text(self) -> String {
+        match self {
+            Attempt::Again(why)
+            | Attempt::Over(
+                CallError::Refused { why, .. }
+                | CallError::Unreachable(why)
+                | CallError::Unknown(why)
+                | CallError::Nonsense(why),
+            ) => why,
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| CallError::Nonsense(e.to_string()))
+}
+
+fn said(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => SILENCE.to_owned(),
+        io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
+        _ => e.to_string(),
+    }
+}
+
+/// Waits a little; there is nothing to be woken by.
+pub(super) fn pause(time: Duration) {
+    if let Ok(time) = rustix::event::Timespec::try_from(time) {
+        let _ = rustix::event::poll(&mut [], Some(&time));
+    }
+}

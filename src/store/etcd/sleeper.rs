@@ -1,0 +1,227 @@
+//! Sleeping until something in etcd changes: a watch from the revision that was looked at, opened anew wherever it
+//! breaks off, so that nothing is missed; ends of processes that tie locks on this host; one poll for all.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::json;
+
+use super::EtcdStore;
+use super::client::Client;
+use super::keys::Part;
+use super::messages::{Streamed, WatchAnswer, coded, tree_end};
+use super::wire::Connection;
+use crate::clock;
+use crate::deployment::{Id, State};
+use crate::process;
+use crate::store::{Result, Sleeper, Txn, Wake};
+
+/// How long a watch may be silent before it is opened anew: a connection that was cut says nothing either.
+const QUIET: Duration = Duration::from_secs(10);
+/// How soon to try again to open a watch.
+const AGAIN: Duration = Duration::from_millis(300);
+
+pub(super) struct EtcdSleeper<'a> {
+    store: &'a EtcdStore,
+    client: Client,
+    /// Ranges of keys, each up to its end.
+    wanted: Vec<(String, Vec<u8>)>,
+    /// From which revision on; `None`: the one after the last that was looked at.
+    from: Option<i64>,
+    stream: Option<Stream>,
+    /// When to open it again.
+    next: Duration,
+    owners: Vec<OwnedFd>,
+}
+
+struct Stream {
+    connection: Connection,
+    /// Heard and not yet a whole line.
+    pending: Vec<u8>,
+    heard: Duration,
+}
+
+/// What a watch said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    None,
+    Some,
+    /// The stream is of no more use.
+    Broken,
+}
+
+impl<'a> EtcdSleeper<'a> {
+    pub(super) fn new(store: &'a EtcdStore) -> Self {
+        let client = Client::new(store.settings.clone());
+        let (wanted, owners) = (Vec::new(), Vec::new());
+        EtcdSleeper { store, client, wanted, from: None, stream: None, next: Duration::ZERO, owners }
+    }
+
+    fn watch(&mut self, wanted: Vec<(String, Vec<u8>)>, from: Option<i64>) {
+        // A watch of the same keys goes on: it may tell once more what is known.
+        if wanted != self.wanted {
+            self.stream = None;
+            self.next = Duration::ZERO;
+        }
+        self.wanted = wanted;
+        self.from = from;
+    }
+
+    fn first_revision(&self) -> i64 {
+        self.from.unwrap_or_else(|| self.store.seen.get() + 1)
+    }
+
+    fn open(&mut self) -> io::Result<Stream> {
+        let start = self.first_revision().to_string();
+        let mut body = String::new();
+        for (key, end) in &self.wanted {
+            let create = json!({ "create_request": {
+                "key": coded(key.as_bytes()), "range_end": coded(end), "start_revision": start,
+            }});
+            body.push_str(&create.to_string());
+        }
+        let connection = self.client.listen("/v3/watch", &body)?;
+        Ok(Stream { connection, pending: Vec::new(), heard: clock::since_boot() })
+    }
+
+    /// Makes sure that there is a watch, if there can be one now.
+    fn keep_watch(&mut self) {
+        let now = clock::since_boot();
+        if self.stream.as_ref().is_some_and(|s| now >= s.heard + QUIET) {
+            self.stream = None;
+            self.client.next_endpoint();
+        }
+        if self.stream.is_none() && !self.wanted.is_empty() && now >= self.next {
+            match self.open() {
+                Ok(stream) => self.stream = Some(stream),
+                Err(_) => self.next = clock::since_boot() + AGAIN,
+            }
+        }
+    }
+
+    /// Takes what the watch has said.
+    fn news(&mut self) -> News {
+        let Some(stream) = &mut self.stream else {
+            return News::None;
+        };
+        let bytes = match stream.connection.heard() {
+            Ok(bytes) => bytes,
+            Err(_) => return News::Broken,
+        };
+        if bytes.is_empty() {
+            return News::None;
+        }
+        stream.heard = clock::since_boot();
+        stream.pending.extend(bytes);
+        let mut lines = Vec::new();
+        while let Some(end) = stream.pending.iter().position(|b| *b == b'\n') {
+            lines.push(stream.pending.drain(..=end).collect::<Vec<u8>>());
+        }
+        lines.iter().map(|line| self.tells(line)).find(|news| *news != News::None).unwrap_or(News::None)
+    }
+
+    fn tells(&self, line: &[u8]) -> News {
+        let said: Option<Streamed<WatchAnswer>> = serde_json::from_slice(line).ok();
+        let Some(answer) = said.and_then(|s| s.result) else {
+            return News::Broken;
+        };
+        if answer.canceled {
+            // What was compacted away cannot be told any more: look at how it is now.
+            return if answer.compact_revision > 0 { News::Some } else { News::Broken };
+        }
+        let first = self.first_revision();
+        let news = |at: i64| at >= first && !self.store.is_own(at);
+        if answer.events.iter().any(|e| news(e.kv.mod_revision)) { News::Some } else { News::None }
+    }
+
+    /// Until when nothing has to be done here.
+    fn rest_until(&self, until: Option<Duration>) -> Duration {
+        let own = match &self.stream {
+            Some(stream) => stream.heard + QUIET,
+            None if self.wanted.is_empty() => clock::since_boot() + QUIET,
+            None => self.next,
+        };
+        until.map_or(own, |at| at.min(own))
+    }
+}
+
+impl Sleeper for EtcdSleeper<'_> {
+    fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
+        let (mut wanted, mut todo) = (Vec::new(), ids.to_vec());
+        self.owners.clear();
+        let here = process::here();
+        while let Some(id) = todo.pop() {
+            let key = self.store.keys.deployment(&id, Part::Record);
+            let end = tree_end(&key);
+            if !wanted.iter().any(|(known, _)| *known == key) {
+                wanted.push((key, end));
+            }
+            let stored = txn.find(&id)?;
+            if let Some(d) =
+                stored.as_ref().filter(|s| s.state() == State::Detached).and_then(|s| s.deployment())
+            {
+                // What was acquired inside another's command ends with that one.
+                todo.extend(d.parent.clone());
+                let ours = d.place.boot == here.boot && d.place.pid_ns == here.pid_ns;
+                self.owners.extend(d.owner_process.as_ref().filter(|_| ours).and_then(process::watch));
+            }
+        }
+        wanted.sort();
+        let revision = self.store.seen.get();
+        self.watch(wanted, Some(revision + 1));
+        Ok(())
+    }
+
+    fn arm_all(&mut self) -> Result<()> {
+        let key = self.store.keys.deployments();
+        let end = super::messages::after(&key);
+        self.watch(vec![(key, end)], None);
+        Ok(())
+    }
+
+    fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        loop {
+            self.keep_watch();
+            match self.news() {
+                News::Some => return Ok(Wake::Look),
+                News::Broken => {
+                    self.stream = None;
+                    self.client.next_endpoint();
+                    self.next = clock::since_boot() + AGAIN;
+                }
+                News::None => {}
+            }
+            if until.is_some_and(|at| clock::since_boot() >= at) {
+                return Ok(Wake::Time);
+            }
+            let left = self.rest_until(until).saturating_sub(clock::since_boot());
+            let timeout = Timespec::try_from(left).ok();
+            let stream = self.stream.as_ref().map(|s| s.connection.as_fd());
+            let owners = self.owners.iter().map(|fd| fd.as_fd());
+            let all = interrupts.iter().copied().chain(owners).chain(stream);
+            let mut fds: Vec<PollFd<'_>> =
+                all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            match poll(&mut fds, timeout.as_ref()) {
+                // A handler has run: what it wrote is seen by the next poll.
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => {
+                    return Err(self
+                        .store
+                        .refused(format!("cannot wait for its news: {}", io::Error::from(e))));
+                }
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            if ready[..interrupts.len()].contains(&true) {
+                return Ok(Wake::Interrupt);
+            }
+            let owners = interrupts.len()..interrupts.len() + self.owners.len();
+            if ready[owners].contains(&true) {
+                // It says so for ever: once is enough.
+                self.owners.clear();
+                return Ok(Wake::Look);
+            }
+        }
+    }
+}

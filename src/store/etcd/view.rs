@@ -1,0 +1,239 @@
+//! What the store says at one revision: every record, who is alive, and the queues that follow from it. The
+//! queues are not stored: a record says at which locks it stands since when, and that is all there is to a queue.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{self, Client};
+use super::keys::{Keys, Part};
+use super::messages::{KeyValue, Range, RangeAnswer};
+use crate::deployment::{Deployment, Id, State};
+use crate::engine::Entry;
+use crate::model::{LockName, Mode};
+use crate::store::files::record;
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) state: State,
+    /// Lock by lock the ancestor whose hold counts.
+    pub(super) under: Vec<(LockName, Id)>,
+    pub(super) deployment: Deployment,
+}
+
+/// A deployment as it lies in etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    /// When its key was last written; 0 for one that is not there yet.
+    pub(super) written: i64,
+    /// What it says, or why that cannot be read.
+    pub(super) content: Result<Content, String>,
+    /// The lease that its process keeps alive.
+    pub(super) alive: Option<i64>,
+    /// The lease that lasts as long as its time to live.
+    pub(super) until: Option<i64>,
+    /// What it was before it was resumed, as text.
+    pub(super) paused: Option<String>,
+}
+
+/// Everything at one revision.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) revision: i64,
+    /// Added to revisions for numbers.
+    pub(super) base: u64,
+    pub(super) records: BTreeMap<Id, Record>,
+    /// At which locks those stand whose records cannot be read, as the keys of the locks have it.
+    stray: HashMap<LockName, Vec<Entry>>,
+}
+
+impl View {
+    pub(super) fn load(client: &Client, keys: &Keys, deadline: Duration) -> client::Result<View> {
+        let answer = client.range(&Range::prefix(keys.deployments()), deadline)?;
+        View::of(answer, client, keys, deadline)
+    }
+
+    /// The view that this answer gives.
+    pub(super) fn of(
+        answer: RangeAnswer,
+        client: &Client,
+        keys: &Keys,
+        deadline: Duration,
+    ) -> client::Result<View> {
+        let (mut base, below) = (0, keys.deployments());
+        let mut records: BTreeMap<Id, Record> = BTreeMap::new();
+        for kv in &answer.kvs {
+            let Some(name) = kv.below(&below) else { continue };
+            if Keys::is_base(name) {
+                base = kv.text().trim().parse().unwrap_or(0);
+            }
+            // What is no deployment's is not ours.
+            let Some((id, part)) = Keys::parse(name) else { continue };
+            // The keys come sorted: a record before what lies below it.
+            match (part, records.get_mut(&id)) {
+                (Part::Record, _) => drop(records.insert(id.clone(), Record::read(kv, &id))),
+                (Part::Alive, Some(record)) => record.alive = Some(kv.lease),
+                (Part::Until, Some(record)) => record.until = Some(kv.lease),
+                (Part::Paused, Some(record)) => record.paused = Some(kv.text()),
+                (_, None) => {}
+            }
+        }
+        let revision = answer.header.revision;
+        let mut view = View { revision, base, records, stray: HashMap::new() };
+        if view.records.values().any(|r| r.content.is_err()) {
+            view.stray = view.strays(client, keys, deadline)?;
+        }
+        Ok(view)
+    }
+
+    /// Where those stand whose records cannot be read.
+    fn strays(
+        &self,
+        client: &Client,
+        keys: &Keys,
+        deadline: Duration,
+    ) -> client::Result<HashMap<LockName, Vec<Entry>>> {
+        let range = Range { revision: self.revision, ..Range::prefix(keys.locks()) };
+        let mut strays: HashMap<LockName, Vec<Entry>> = HashMap::new();
+        for kv in client.range(&range, deadline)?.kvs {
+            let Ok(shown) = serde_json::from_slice::<LockShown>(&kv.value) else { continue };
+            let Ok(lock) = shown.lock.parse::<LockName>() else { continue };
+            for line in shown.holders.iter().chain(&shown.waiters) {
+                let Some(entry) = line.entry() else { continue };
+                if self.records.get(&entry.id).is_some_and(|r| r.content.is_err()) {
+                    strays.entry(lock.clone()).or_default().push(entry);
+                }
+            }
+        }
+        Ok(strays)
+    }
+
+    /// Every lock's queue, in order of arrival; first those whose arrival cannot be read.
+    pub(super) fn queues(&self) -> HashMap<LockName, Vec<Entry>> {
+        let mut queues = self.stray.clone();
+        let readable = self.records.values().filter_map(|r| r.content.as_ref().ok());
+        let mut queued: Vec<&Content> = readable.filter(|c| c.state != State::Paused).collect();
+        queued.sort_by(|a, b| {
+            (a.deployment.arrival, &a.deployment.id).cmp(&(b.deployment.arrival, &b.deployment.id))
+        });
+        for content in queued {
+            for request in &content.deployment.locks {
+                let under = content.under.iter().find(|(lock, _)| *lock == request.lock);
+                queues.entry(request.lock.clone()).or_default().push(Entry {
+                    id: content.deployment.id.clone(),
+                    mode: request.mode,
+                    limit: request.limit,
+                    under: under.map(|(_, id)| id.clone()),
+                });
+            }
+        }
+        queues
+    }
+
+    /// The locks at which one stands whose record cannot be read.
+    pub(super) fn stray_locks(&self, id: &Id) -> Vec<LockName> {
+        let at = self.stray.iter().filter(|(_, queue)| queue.iter().any(|e| e.id == *id));
+        at.map(|(lock, _)| lock.clone()).collect()
+    }
+}
+
+impl Record {
+    fn read(kv: &KeyValue, id: &Id) -> Record {
+        let content = Content::read(&kv.text(), id);
+        Record { written: kv.mod_revision, content, alive: None, until: None, paused: None }
+    }
+
+    /// One that is not there yet.
+    pub(super) fn new(content: Content) -> Record {
+        Record { written: 0, content: Ok(content), alive: None, until: None, paused: None }
+    }
+}
+
+/// The word for a state in a record.
+fn word(state: State) -> &'static str {
+    match state {
+        State::Waiting => "waiting",
+        State::Attached => "attached",
+        State::Detached => "detached",
+        State::Paused => "paused",
+    }
+}
+
+impl Content {
+    /// A line that says the state, one for each ancestor whose hold counts, and the record as the files store has it.
+    pub(super) fn write(&self) -> String {
+        let mut text = format!("state = \"{}\"\n", word(self.state));
+        for (lock, id) in &self.under {
+            text.push_str(&format!("under = \"{id} {lock}\"\n"));
+        }
+        text.push_str(&record::write(&self.deployment));
+        text
+    }
+
+    /// Reads what [`Content::write`] writes. What is wrong with it, for a person.
+    pub(super) fn read(text: &str, id: &Id) -> Result<Content, String> {
+        let mut rest = text;
+        let (mut state, mut under) = (None, Vec::new());
+        while let Some((line, tail)) = rest.split_once('\n') {
+            let value = |key: &str| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"');
+            if let Some(said) = value("state") {
+                state = State::ALL.into_iter().find(|s| word(*s) == said);
+            } else if let Some(said) = value("under") {
+                let (id, lock) = said.split_once(' ').ok_or("an ancestor without a lock")?;
+                let lock = lock.parse().map_err(|e| format!("{e}"))?;
+                under.push((lock, id.parse().map_err(|e| format!("{e}"))?));
+            } else {
+                break;
+            }
+            rest = tail;
+        }
+        let state = state.ok_or("it does not say its state")?;
+        let deployment = record::read(rest.as_bytes(), id)?;
+        Ok(Content { state, under, deployment })
+    }
+}
+
+/// A lock's key, for people.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct LockShown {
+    pub(super) lock: String,
+    pub(super) holders: Vec<LineShown>,
+    pub(super) waiters: Vec<LineShown>,
+}
+
+/// A holder or a waiter.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct LineShown {
+    pub(super) id: String,
+    pub(super) mode: String,
+    pub(super) limit: Option<std::num::NonZeroU32>,
+    pub(super) owner: Option<String>,
+}
+
+impl LineShown {
+    fn entry(&self) -> Option<Entry> {
+        let mode = if self.mode == Mode::Shared.as_str() { Mode::Shared } else { Mode::Exclusive };
+        Some(Entry { id: self.id.parse().ok()?, mode, limit: self.limit, under: None })
+    }
+}
+
+impl LockShown {
+    /// What the view says of a lock.
+    pub(super) fn of(lock: &LockName, queue: &[Entry], view: &View) -> LockShown {
+        let mut shown = LockShown { lock: lock.to_string(), ..LockShown::default() };
+        for entry in queue {
+            let content = view.records.get(&entry.id).and_then(|r| r.content.as_ref().ok());
+            let line = LineShown {
+                id: entry.id.to_string(),
+                mode: entry.mode.as_str().to_owned(),
+                limit: entry.limit,
+                owner: content.map(|c| c.deployment.owner.clone()),
+            };
+            let waits = content.is_some_and(|c| c.state == State::Waiting);
+            if waits { shown.waiters.push(line) } else { shown.holders.push(line) }
+        }
+        shown
+    }
+}

@@ -1,0 +1,36 @@
+//! What an uncontended run and its end cost, in system calls: counts that do not depend on the machine
+//! (`docs/performance.md` gives each its reason).
+
+use crate::harness::Scene;
+use crate::tools::read;
+
+/// From looking for a topology to starting the command.
+const BEFORE: usize = 49;
+/// From the command's end to the end of the program.
+const AFTER: usize = 33;
+
+/// The system calls of deploylock itself, one a line.
+fn trace(scene: &Scene) -> Vec<String> {
+    let mut strace = scene.program("strace");
+    strace.env("USER", "tester");
+    let done = strace.args(["-o", "trace", "deploylock", "run", "-l", "a", "--", "true"]).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    // Only a debug build looks at a descriptor before it is closed.
+    read(scene, "trace").lines().filter(|call| !call.contains("F_GETFD")).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_uncontended_run_makes_no_more_system_calls_than_it_is_said_to() {
+    let scene = Scene::new();
+    trace(&scene);
+    let calls = trace(&scene);
+    let at = |what: &str| calls.iter().position(|call| call.starts_with(what)).unwrap();
+    let started =
+        calls.iter().position(|call| call.starts_with("clone") || call.starts_with("vfork")).unwrap();
+    let ended = calls.iter().rposition(|call| call.starts_with("wait4")).unwrap();
+    let before = &calls[at("getcwd")..started];
+    let after = &calls[ended + 1..];
+    println!("{} before, {} after", before.len(), after.len());
+    assert!(before.len() <= BEFORE, "{} calls: {before:#?}", before.len());
+    assert!(after.len() <= AFTER, "{} calls: {after:#?}", after.len());
+}

@@ -1,0 +1,86 @@
+//! The real binary, ended by SIGKILL at every system call it makes.
+
+use crate::cases::{Case, Stage, chosen};
+use crate::harness::{Scene, eventually, signal};
+use crate::points::{KILLED, bounded, every, in_parallel, injected, points};
+use crate::tools::{Doomed, Group, is_free, python, read, soon, until_written};
+
+/// Kills this command at each call. How often it was, and where that went wrong.
+fn killed_everywhere(case: &'static Case) -> (usize, Vec<String>) {
+    let stage = Stage::set(case);
+    let mut all = Vec::new();
+    stage.play("undisturbed", |scene, args| {
+        let (points, said) = points(scene, args);
+        all = points;
+        said
+    });
+    let killed = std::sync::atomic::AtomicUsize::new(0);
+    let wrecks = in_parallel(
+        &all,
+        || Stage::set(case),
+        |stage, point| {
+            let after = stage.play(&format!("killed at {point}"), |scene, args| {
+                bounded(injected(scene, point, "signal=KILL", args))
+            });
+            if after.said.code == KILLED {
+                killed.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        },
+    );
+    let killed = killed.into_inner();
+    println!("{}: killed at {killed} points", case.name);
+    assert!(killed * 10 > all.len() * 9, "{}: only {killed} of {}", case.name, all.len());
+    (killed, wrecks.iter().map(|point| format!("{} at {point}", case.name)).collect())
+}
+
+#[test]
+fn killed_at_every_call_a_command_holds_all_or_nothing_and_the_next_just_works() {
+    let (counts, wrecks): (Vec<usize>, Vec<Vec<String>>) = chosen().map(killed_everywhere).unzip();
+    let total: usize = counts.iter().sum();
+    println!("killed at {total} points in all");
+    assert_eq!(wrecks.concat(), Vec::<String>::new());
+    assert!(total > 1000 || std::env::var_os("DEPLOYLOCK_WORST_CASE").is_some());
+}
+
+#[test]
+fn a_command_that_closed_what_it_inherited_keeps_the_locks_of_a_run_killed_right_after_its_start() {
+    let scene = Scene::new();
+    // Nothing but its environment tells whose it is, until the wrapper has noted its number.
+    let script = "import os,sys,time\nos.closerange(3, 4096)\n\
+                  f = open('up.new','w'); f.write(str(os.getpid())); f.close(); os.rename('up.new', 'up')\n\
+                  while not os.path.exists('end'): time.sleep(0.01)\n";
+    let run = ["run", "-n", "-l", "a", "--", python(), "-c", script];
+    std::fs::write(scene.path("end"), "").unwrap();
+    // The first run makes the store; those after it are all alike.
+    scene.ok(&run);
+    assert_eq!(points(&scene, &run).1.code, 0);
+    let all = every(&read(&scene, "calls"));
+    let spawn = all.iter().position(|p| ["clone3", "clone", "vfork"].contains(&p.name.as_str())).unwrap();
+    let mut killed = 0;
+    // The note of its number is the first thing that is written then.
+    let written = all[spawn..].iter().position(|p| p.name == "pwrite64").unwrap();
+    for point in &all[spawn + 1..=spawn + written] {
+        let _ = std::fs::remove_file(scene.path("end"));
+        let _ = std::fs::remove_file(scene.path("up"));
+        let mut strace = Group::start(injected(&scene, point, "signal=KILL", &run));
+        let command = Doomed(until_written(&scene, "up").parse().unwrap());
+        eventually("the wrapper is killed", || !strace.is_running());
+        assert!(!is_free(&scene, &["-l", "a"]), "{point}: its command lives");
+        assert_eq!(scene.ok(&["clear", "--stale"]), "", "{point}");
+        signal(command.0, "KILL");
+        // Its output ends with the command.
+        killed += usize::from(strace.end().code == KILLED);
+        soon("it is free", || is_free(&scene, &["-l", "a"]));
+    }
+    println!("killed at {killed} points between start and note");
+    assert!(killed > 5, "{killed}");
+}
+
+#[test]
+fn what_a_command_inherits_is_out_of_the_way_of_the_numbers_that_scripts_use() {
+    let scene = Scene::new();
+    let script =
+        "for f in /proc/$$/fd/*; do case $(readlink $f) in */deployments/*) echo ${f##*/};; esac; done";
+    let inherited = scene.ok(&["run", "-l", "a", "--", "sh", "-c", script]);
+    assert!(inherited.parse::<u32>().is_ok_and(|n| n >= 200), "{inherited}");
+}
