@@ -40,6 +40,9 @@ _deploylock() {
             deploylock,list)
                 cmd="deploylock__subcmd__list"
                 ;;
+            deploylock,man)
+                cmd="deploylock__subcmd__man"
+                ;;
             deploylock,migrate)
                 cmd="deploylock__subcmd__migrate"
                 ;;
@@ -68,7 +71,7 @@ _deploylock() {
 
     case "${cmd}" in
         deploylock)
-            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check migrate init completions shell-init"
+            opts="-q -v -h -V --config --lock-dir --color --quiet --verbose --help --version run acquire release renew wait list clear cancel plan history check migrate init completions shell-init man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -525,6 +528,36 @@ _deploylock() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        deploylock__subcmd__man)
+            opts="-q -v -h --config --lock-dir --color --quiet --verbose --dir --help run acquire release renew wait list clear cancel plan history check migrate init completions shell-init man"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         deploylock__subcmd__migrate)
             opts="-q -v -h --config --lock-dir --color --quiet --verbose --to --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -927,7 +960,98 @@ _deploylock() {
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _deploylock -o nosort -o bashdefault -o default deploylock
+    complete -F _deploylock_names -o nosort -o bashdefault -o default deploylock
 else
-    complete -F _deploylock -o bashdefault -o default deploylock
+    complete -F _deploylock_names -o bashdefault -o default deploylock
 fi
+
+# Names that are known only now, asked of deploylock itself; for all else what stands above.
+_deploylock_names() {
+    local word="$2" before="$3" line command="" offer="" value i
+    local -a typed
+    COMPREPLY=()
+    # The words as they were typed: bash takes them apart at = and : as well.
+    line="${COMP_LINE:0:COMP_POINT}"
+    read -r -a typed <<<"$line"
+    word=""
+    case "$line" in
+        *[[:space:]]) ;;
+        *)
+            word="${typed[${#typed[@]}-1]}"
+            unset "typed[${#typed[@]}-1]"
+            ;;
+    esac
+    before="${typed[${#typed[@]}-1]}"
+    case "$word" in
+        --*=*) before="${word%%=*}" word="${word#*=}" ;;
+    esac
+    for value in "${typed[@]:1}"; do
+        case "$value" in
+            --) return 0 ;; # The command to run: files, and whatever bash knows of it.
+            run|acquire|release|renew|wait|list|clear|cancel|plan|history|check|migrate|init|completions|shell-init|man) [ -n "$command" ] || command="$value" ;;
+        esac
+    done
+    case "$command:$before" in
+        run:--env|run:-e) offer=environments ;;
+        run:--app|run:-a) offer=applications ;;
+        run:--container|run:-c) offer=containers ;;
+        run:--lock|run:-l) offer=names ;;
+        run:--id|run:--resume) offer=ids ;;
+        acquire:--env|acquire:-e) offer=environments ;;
+        acquire:--app|acquire:-a) offer=applications ;;
+        acquire:--container|acquire:-c) offer=containers ;;
+        acquire:--lock|acquire:-l) offer=names ;;
+        acquire:--resume) offer=ids ;;
+        release:--color|release:--config|release:--lock-dir|release:--outcome) ;;
+        release:*) [[ $word == -* ]] || offer=ids ;;
+        renew:--color|renew:--config|renew:--lock-dir|renew:--ttl) ;;
+        renew:*) [[ $word == -* ]] || offer=ids ;;
+        wait:--env|wait:-e) offer=environments ;;
+        wait:--app|wait:-a) offer=applications ;;
+        wait:--container|wait:-c) offer=containers ;;
+        wait:--lock|wait:-l) offer=names ;;
+        wait:--app-version|wait:--color|wait:--config|wait:--conflict-exit-code|wait:--lock-dir|wait:--operation|wait:--slots|wait:-E|wait:-w) ;;
+        wait:*) [[ $word == -* ]] || offer=ids ;;
+        list:--env|list:-e) offer=environments ;;
+        list:--app|list:-a) offer=applications ;;
+        list:--container|list:-c) offer=containers ;;
+        list:--lock|list:-l) offer=locks ;;
+        clear:--env|clear:-e) offer=environments ;;
+        clear:--app|clear:-a) offer=applications ;;
+        clear:--container|clear:-c) offer=containers ;;
+        clear:--lock|clear:-l) offer=locks ;;
+        clear:--color|clear:--config|clear:--lock-dir|clear:--older-than|clear:--owner) ;;
+        clear:*) [[ $word == -* ]] || offer=ids ;;
+        cancel:--color|cancel:--config|cancel:--kill-after|cancel:--lock-dir) ;;
+        cancel:*) [[ $word == -* ]] || offer=ids ;;
+        plan:--env|plan:-e) offer=environments ;;
+        plan:--app|plan:-a) offer=applications ;;
+        plan:--container|plan:-c) offer=containers ;;
+        plan:--lock|plan:-l) offer=names ;;
+        history:--env|history:-e) offer=environments ;;
+        history:--app|history:-a) offer=applications ;;
+        history:--lock|history:-l) offer=locks ;;
+        history:--color|history:--config|history:--event|history:--format|history:--lock-dir|history:--owner|history:--since) ;;
+        history:*) [[ $word == -* ]] || offer=ids ;;
+    esac
+    if [ -z "$offer" ]; then
+        _deploylock "$@"
+        # clap offers the names of arguments as if they were words to type.
+        for i in "${!COMPREPLY[@]}"; do
+            case "${COMPREPLY[i]}" in
+                \[*|\<*) unset "COMPREPLY[i]" ;;
+            esac
+        done
+        return 0
+    fi
+    # What bash takes for the word begins after the last = or : of it.
+    local given="${word%"${word##*[:=]}"}"
+    [[ $COMP_WORDBREAKS == *:* ]] || given=""
+    while IFS=$'\t' read -r value _; do
+        if [[ $value == "$word"* ]]; then
+            printf -v value %q "${value#"$given"}"
+            COMPREPLY+=("$value")
+        fi
+    done < <(command deploylock __complete "$offer" "${typed[@]:1}" 2>/dev/null)
+    return 0
+}

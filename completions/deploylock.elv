@@ -44,6 +44,7 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand init 'Write a commented starter deploylock.toml'
             cand completions 'Print a completion script for a shell'
             cand shell-init 'Print functions for a script that cannot be wrapped in `run`: eval "$(deploylock shell-init bash)"'
+            cand man 'Print a manual page'
         }
         &'deploylock;run'= {
             cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
@@ -203,7 +204,7 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand -v 'Say more'
             cand --verbose 'Say more'
             cand --stale 'Only what is verifiably dead'
-            cand --watch 'Show it again whenever something changes'
+            cand --watch 'Show it again whenever something changes; on a terminal as a full-screen view, whose keys `?` explains'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -344,6 +345,18 @@ set edit:completion:arg-completer[deploylock] = {|@words|
             cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
             cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
             cand --color 'When to use colours'
+            cand -q 'Say only what went wrong'
+            cand --quiet 'Say only what went wrong'
+            cand -v 'Say more'
+            cand --verbose 'Say more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'deploylock;man'= {
+            cand --config 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user''s, then /etc''s]'
+            cand --lock-dir 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology''s, else the user''s state folder]'
+            cand --color 'When to use colours'
+            cand --dir 'Write all pages into this folder'
             cand -q 'Say only what went wrong'
             cand --quiet 'Say only what went wrong'
             cand -v 'Say more'

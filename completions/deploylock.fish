@@ -1,3 +1,9 @@
+# Names that are known only now, asked of deploylock itself.
+function __deploylock_names
+    set -l typed (commandline -opc)
+    command deploylock __complete $argv[1] $typed[2..-1] 2>/dev/null
+end
+
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_deploylock_global_optspecs
     string join \n config= lock-dir= color= q/quiet v/verbose h/help V/version
@@ -48,17 +54,18 @@ complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "migrate" -d '
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "init" -d 'Write a commented starter deploylock.toml'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "shell-init" -d 'Print functions for a script that cannot be wrapped in `run`: eval "$(deploylock shell-init bash)"'
+complete -c deploylock -n "__fish_deploylock_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s e -l env -d 'The environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s e -l env -d 'The environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s a -l app -d 'The application' -r -f -a "(__deploylock_names applications)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l app-version -d 'Its version, for people to read' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r -f -a "(__deploylock_names containers)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l operation -d 'What is done; changes no lock' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r -f -a "(__deploylock_names names)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l slots -d 'Let this many hold each lock by name' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l wait -d 'Wait for ever, or with =DURATION at most that long' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -s w -d 'Wait at most this long' -r
@@ -68,8 +75,8 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l owner -d '
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l url -d 'The pipeline\'s page' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l ttl -d 'How long to hold without being renewed' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l id -d 'Run the command under a deployment that `acquire` returned; its locks stay held afterwards' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resume -d 'Go on under the locks that a failed or crashed deployment still holds, or try a paused one again' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l id -d 'Run the command under a deployment that `acquire` returned; its locks stay held afterwards' -r -f -a "(__deploylock_names ids)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resume -d 'Go on under the locks that a failed or crashed deployment still holds, or try a paused one again' -r -f -a "(__deploylock_names ids)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l resource -d 'The files that are deployed: they get the application\'s next version, one deployment at a time' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand run" -l on-lost -d 'What happens to the command when its locks are taken away' -r -f -a "end\t'It is ended, and the exit code is 76'
 keep\t'It goes on without them'"
@@ -87,12 +94,12 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l lock-d
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s e -l env -d 'The environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s e -l env -d 'The environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s a -l app -d 'The application' -r -f -a "(__deploylock_names applications)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l app-version -d 'Its version, for people to read' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r -f -a "(__deploylock_names containers)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l operation -d 'What is done; changes no lock' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r -f -a "(__deploylock_names names)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l slots -d 'Let this many hold each lock by name' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l wait -d 'Wait for ever, or with =DURATION at most that long' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s w -d 'Wait at most this long' -r
@@ -103,7 +110,7 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l url -d
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l ttl -d 'How long to hold without being renewed' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l override-freeze -d 'Pass an open freeze window of the environment; why, for the history' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l owner-pid -d 'Tie the locks to this process: when it ends, they are stale' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l resume -d 'Try a paused deployment again, keeping its id' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l resume -d 'Try a paused deployment again, keeping its id' -r -f -a "(__deploylock_names ids)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -l format -d 'What is printed when it holds' -r -f -a "id\t'The deployment\'s id'
 shell\t'Lines for `eval` that export what a wrapped command would be told'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand acquire" -s q -l quiet -d 'Say only what went wrong'
@@ -139,12 +146,12 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l lock-dir 
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s e -l env -d 'The environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s e -l env -d 'The environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s a -l app -d 'The application' -r -f -a "(__deploylock_names applications)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l app-version -d 'Its version, for people to read' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r -f -a "(__deploylock_names containers)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l operation -d 'What is done; changes no lock' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r -f -a "(__deploylock_names names)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l slots -d 'Let this many hold each lock by name' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -l wait -d 'Wait for ever, or with =DURATION at most that long' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -s w -d 'Wait at most this long' -r
@@ -161,10 +168,10 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l lock-dir 
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s e -l env -d 'Deployments to this environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s a -l app -d 'Deployments of this application' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s c -l container -d 'Deployments that touch this container' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s l -l lock -d 'Deployments that hold or await this lock, `kind:name` or the name of a lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s e -l env -d 'Deployments to this environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s a -l app -d 'Deployments of this application' -r -f -a "(__deploylock_names applications)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s c -l container -d 'Deployments that touch this container' -r -f -a "(__deploylock_names containers)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s l -l lock -d 'Deployments that hold or await this lock, `kind:name` or the name of a lock by name' -r -f -a "(__deploylock_names locks)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l owner -d 'Deployments of this owner' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l state -d 'Only deployments in this state' -r -f -a "held\t'Holds its locks'
 waiting\t'Waits for them'
@@ -177,17 +184,17 @@ json\t'For programs'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l stale -d 'Only what is verifiably dead'
-complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l watch -d 'Show it again whenever something changes'
+complete -c deploylock -n "__fish_deploylock_using_subcommand list" -l watch -d 'Show it again whenever something changes; on a terminal as a full-screen view, whose keys `?` explains'
 complete -c deploylock -n "__fish_deploylock_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s e -l env -d 'Deployments to this environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s a -l app -d 'Deployments of this application' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s c -l container -d 'Deployments that touch this container' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s l -l lock -d 'Deployments that hold or await this lock, `kind:name` or the name of a lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s e -l env -d 'Deployments to this environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s a -l app -d 'Deployments of this application' -r -f -a "(__deploylock_names applications)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s c -l container -d 'Deployments that touch this container' -r -f -a "(__deploylock_names containers)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s l -l lock -d 'Deployments that hold or await this lock, `kind:name` or the name of a lock by name' -r -f -a "(__deploylock_names locks)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l owner -d 'Deployments of this owner' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -l older-than -d 'Only what has been in its state for longer than this' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -s q -l quiet -d 'Say only what went wrong'
@@ -212,12 +219,12 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l lock-dir 
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s e -l env -d 'The environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s a -l app -d 'The application' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s e -l env -d 'The environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s a -l app -d 'The application' -r -f -a "(__deploylock_names applications)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l app-version -d 'Its version, for people to read' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s c -l container -d 'A container this deployment touches; repeatable [default: the application\'s, else all]' -r -f -a "(__deploylock_names containers)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l operation -d 'What is done; changes no lock' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -s l -l lock -d 'A lock by name, needing no topology; repeatable' -r -f -a "(__deploylock_names names)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l slots -d 'Let this many hold each lock by name' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand plan" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -231,9 +238,9 @@ complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l lock-d
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into files and pipes'
 never\t'Never'"
-complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s e -l env -d 'Deployments to this environment' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s a -l app -d 'Deployments of this application' -r
-complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s l -l lock -d 'Deployments that took this lock, `kind:name` or the name of a lock by name' -r
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s e -l env -d 'Deployments to this environment' -r -f -a "(__deploylock_names environments)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s a -l app -d 'Deployments of this application' -r -f -a "(__deploylock_names applications)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -s l -l lock -d 'Deployments that took this lock, `kind:name` or the name of a lock by name' -r -f -a "(__deploylock_names locks)"
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l owner -d 'Deployments of this owner' -r
 complete -c deploylock -n "__fish_deploylock_using_subcommand history" -l event -d 'Only these events; repeatable' -r -f -a "acquired\t''
 waited\t''
@@ -296,3 +303,18 @@ never\t'Never'"
 complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -s q -l quiet -d 'Say only what went wrong'
 complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -s v -l verbose -d 'Say more'
 complete -c deploylock -n "__fish_deploylock_using_subcommand shell-init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -l config -d 'The topology file [default: $DEPLOYLOCK_CONFIG, else deploylock.toml here or in a parent folder, then the user\'s, then /etc\'s]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -l lock-dir -d 'The lock directory [default: $DEPLOYLOCK_DIR, else the topology\'s, else the user\'s state folder]' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into files and pipes'
+never\t'Never'"
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -l dir -d 'Write all pages into this folder' -r -F
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -s v -l verbose -d 'Say more'
+complete -c deploylock -n "__fish_deploylock_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deploylock -n "__fish_deploylock_using_subcommand release" -f -a "(__deploylock_names ids)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand renew" -f -a "(__deploylock_names ids)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand wait" -f -a "(__deploylock_names ids)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand clear" -f -a "(__deploylock_names ids)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand cancel" -f -a "(__deploylock_names ids)"
+complete -c deploylock -n "__fish_deploylock_using_subcommand history" -f -a "(__deploylock_names ids)"

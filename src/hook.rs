@@ -37,7 +37,7 @@ pub struct Job {
     pub variables: Vec<(&'static str, Option<OsString>)>,
     /// Its standard input.
     pub input: String,
-    /// Where its standard output goes.
+    /// Where its standard output goes; `None`: that is dropped, and its standard error as well.
     pub output: Option<OwnedFd>,
     /// How long it may take.
     pub timeout: Duration,
@@ -173,6 +173,9 @@ fn spawn(job: &Job) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).process_group(0);
     let output = job.output.as_ref().and_then(|fd| fd.try_clone().ok());
+    if output.is_none() {
+        command.stderr(Stdio::null());
+    }
     command.stdout(output.map_or_else(Stdio::null, Stdio::from));
     for (name, value) in &job.variables {
         match value {

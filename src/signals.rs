@@ -44,6 +44,17 @@ impl Signals {
         Ok(Signals { delivery, last: None })
     }
 
+    /// Takes just these over.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn heed(signals: &[i32]) -> std::io::Result<Signals> {
+        let (read, write) = UnixStream::pair()?;
+        write.set_nonblocking(true)?;
+        let delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), signals)?;
+        Ok(Signals { delivery, last: None })
+    }
+
     /// Readable when a signal has come.
     #[must_use]
     pub fn readable(&self) -> BorrowedFd<'_> {

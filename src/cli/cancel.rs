@@ -11,7 +11,7 @@ use super::missing;
 use super::target::some_duration;
 use super::terminal::complain;
 use super::{Answer, Exec};
-use crate::deployment::{Deployment, Id, Process, Verdict};
+use crate::deployment::{Deployment, Id, Verdict};
 use crate::ops::clear::{Cancelled, cancel, ends_within, orphaned_command};
 use crate::output::style::clean;
 
@@ -32,7 +32,12 @@ impl Exec for Cancel {
         for id in &self.ids {
             match cancel(&store, id, self.kill_after, &myself())? {
                 Cancelled::Ended(_) => {}
-                Cancelled::Asked(d, verdict) => self.asked(context, &d, &verdict),
+                Cancelled::Asked(d, verdict) => {
+                    end_orphan(&d, self.kill_after);
+                    if !context.global.quiet {
+                        complain(&asked(context, &d, &verdict));
+                    }
+                }
                 Cancelled::NotThere => {
                     complain(&missing::gone(context, &store, id.as_str()));
                     worst = code::NOT_THERE;
@@ -43,43 +48,37 @@ impl Exec for Cancel {
     }
 }
 
-impl Cancel {
-    /// Its wrapper passes it on to the command; where that was killed, nobody else does.
-    fn asked(&self, context: &Context, d: &Deployment, verdict: &Verdict) {
-        if let Some(command) = orphaned_command(d) {
-            self.end(&command);
-        }
-        if context.global.quiet {
-            return;
-        }
-        match verdict {
-            Verdict::Unknown(why) => complain(&format!(
-                "{} on {} was asked to end, and does when it looks; from here that cannot be seen: {}\n  \
-                 if it is known to be gone  {}",
-                d.id,
-                clean(&d.place.host),
-                clean(why),
-                context.commands(Vec::new()).line(&["clear", "--force", d.id.as_str()])
-            )),
-            _ => complain(&format!("{} was asked to end; its locks go when its command has ended", d.id)),
-        }
+/// What is to be said of one that was asked to end.
+pub fn asked(context: &Context, d: &Deployment, verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Unknown(why) => format!(
+            "{} on {} was asked to end, and does when it looks; from here that cannot be seen: {}\n  \
+             if it is known to be gone  {}",
+            d.id,
+            clean(&d.place.host),
+            clean(why),
+            context.commands(Vec::new()).line(&["clear", "--force", d.id.as_str()])
+        ),
+        _ => format!("{} was asked to end; its locks go when its command has ended", d.id),
     }
+}
 
-    fn end(&self, command: &Process) {
-        let Some(pid) = i32::try_from(command.pid).ok().and_then(Pid::from_raw) else { return };
-        let tell = |signal| {
-            if let Err(e) = kill_process(pid, signal) {
-                complain(&format!(
-                    "cannot end its command, process {}: {e}; end that process yourself",
-                    command.pid
-                ));
-            }
-        };
-        tell(Signal::TERM);
-        if let Some(after) = self.kill_after
-            && !ends_within(command, after)
-        {
-            tell(Signal::KILL);
+/// Its wrapper passes it on to the command; where that was killed, nobody else does.
+pub fn end_orphan(d: &Deployment, kill_after: Option<Duration>) {
+    let Some(command) = orphaned_command(d) else { return };
+    let Some(pid) = i32::try_from(command.pid).ok().and_then(Pid::from_raw) else { return };
+    let tell = |signal| {
+        if let Err(e) = kill_process(pid, signal) {
+            complain(&format!(
+                "cannot end its command, process {}: {e}; end that process yourself",
+                command.pid
+            ));
         }
+    };
+    tell(Signal::TERM);
+    if let Some(after) = kill_after
+        && !ends_within(&command, after)
+    {
+        tell(Signal::KILL);
     }
 }

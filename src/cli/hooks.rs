@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 
 use super::context::Source;
-use super::terminal::complain;
+use super::terminal::{complain, is_taken};
 use super::under_locks::variables;
 use crate::deployment::Happening;
 use crate::hook::{Failed, Job, Worker};
@@ -107,7 +107,9 @@ impl Hooks {
             variables: self.variables(happening),
             input: json::happening(happening),
             // What it prints must not mix with what this program answers.
-            output: std::io::stderr().as_fd().try_clone_to_owned().ok(),
+            output: Some(std::io::stderr())
+                .filter(|_| !is_taken())
+                .and_then(|e| e.as_fd().try_clone_to_owned().ok()),
             timeout: topology.hooks.timeout.value,
         })
     }

@@ -47,7 +47,7 @@ pub struct List {
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
-    /// Show it again whenever something changes
+    /// Show it again whenever something changes; on a terminal as a full-screen view, whose keys `?` explains
     #[arg(long)]
     watch: bool,
 }
@@ -99,6 +99,11 @@ impl List {
 
     /// Shows it at each change, until it is interrupted or nobody reads any more.
     fn watch(&self, context: &Context, store: &dyn Store) -> Answer {
+        #[cfg(feature = "tui")]
+        if self.format == Format::Table && super::watch::is_possible() {
+            let narrow = |found: &mut Survey| self.filter.apply(found, self.state, self.stale);
+            return super::watch::watch(context, store, self.by == By::Lock, &narrow);
+        }
         let mut sleeper = store.sleeper(context.retry())?;
         loop {
             sleeper.arm_all()?;

@@ -16,8 +16,11 @@ mod history;
 mod hooks;
 mod init;
 mod list;
+#[cfg(feature = "man")]
+mod man;
 mod migrate;
 mod missing;
+mod names;
 mod not_acquired;
 mod opened;
 mod plan;
@@ -32,6 +35,8 @@ mod target;
 mod terminal;
 mod under_locks;
 mod wait;
+#[cfg(feature = "tui")]
+mod watch;
 
 use std::ffi::OsString;
 
@@ -73,7 +78,7 @@ fn exec<C: Exec>(matches: &mut ArgMatches, context: &Context) -> Answer {
     }
 }
 
-const COMMANDS: [Entry; 15] = [
+const COMMANDS: &[Entry] = &[
     entry::<run::Run>("run", "Take the locks, run a command, give them back"),
     entry::<acquire::Acquire>(
         "acquire",
@@ -113,6 +118,8 @@ const COMMANDS: [Entry; 15] = [
         "shell-init",
         "Print functions for a script that cannot be wrapped in `run`: eval \"$(deploylock shell-init bash)\"",
     ),
+    #[cfg(feature = "man")]
+    entry::<man::Man>("man", "Print a manual page"),
 ];
 
 const AFTER: &str = "\
@@ -135,13 +142,14 @@ pub fn grammar() -> clap::Command {
 fn grammar_of<'a>(commands: impl Iterator<Item = &'a Entry>) -> clap::Command {
     let program = clap::Command::new("deploylock")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("May I deploy now, and if not, who is in my way and when is it my turn?")
         .after_help(AFTER)
         .max_term_width(100)
         .disable_help_subcommand(true)
         .subcommand_required(true)
         .arg_required_else_help(true);
-    let program = Global::augment_args(program);
+    let program = Global::augment_args(program)
+        .about("May I deploy now, and if not, who is in my way and when is it my turn?")
+        .long_about(None);
     commands.fold(program, |program, entry| {
         program.subcommand(clap::Command::new(entry.name).about(entry.about).defer(entry.augment))
     })
@@ -171,6 +179,9 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     if let Some((global, run)) = quick::parse(&arguments) {
         let context = Context::new(global);
         return finish(run.exec(&context), Some(&context));
+    }
+    if arguments.get(1).is_some_and(|word| word == names::WORD) {
+        return names::complete(&arguments[2..]);
     }
     match parse(&arguments) {
         Ok(matches) => dispatch(matches),

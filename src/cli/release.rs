@@ -11,6 +11,7 @@ use crate::deployment::Id;
 use crate::ops::release::{Released, release};
 use crate::ops::versions;
 use crate::output::style::clean;
+use crate::store::Store;
 
 #[derive(Args)]
 pub struct Release {
@@ -42,32 +43,41 @@ impl Exec for Release {
                     }
                     code::DONE
                 }
-                Released::NotThere => {
-                    complain(&missing::gone(context, &store, id.as_str()));
-                    code::NOT_THERE
-                }
-                Released::RunsOn(_) => {
-                    let commands = context.commands(Vec::new());
-                    complain(&format!(
-                        "{id} belongs to a `deploylock run` that is alive and gives its locks back itself when its command ends\n  \
-                         ask it to end  {}",
-                        commands.line(&["cancel", id.as_str()])
-                    ));
-                    code::FAILED
-                }
-                Released::Unreadable(path) => {
-                    let commands = context.commands(Vec::new());
-                    complain(&format!(
-                        "the record of {id} cannot be read, so nothing was released: {}\n  remove it  {}",
-                        clean(&path),
-                        commands.line(&["clear", id.as_str()])
-                    ));
-                    code::FAILED
+                refused => {
+                    let (code, why) = refusal(context, &store, id, &refused);
+                    complain(&why);
+                    code
                 }
             };
             worst = worst.max(code);
         }
         Ok(worst)
+    }
+}
+
+/// Why it was not released, and the exit code of that.
+pub fn refusal(context: &Context, store: &dyn Store, id: &Id, released: &Released) -> (u8, String) {
+    let commands = context.commands(Vec::new());
+    match released {
+        Released::RunsOn(_) => (
+            code::FAILED,
+            format!(
+                "{id} belongs to a `deploylock run` that is alive and gives its locks back itself when its command ends\n  \
+                 ask it to end  {}",
+                commands.line(&["cancel", id.as_str()])
+            ),
+        ),
+        Released::Unreadable(path) => (
+            code::FAILED,
+            format!(
+                "the record of {id} cannot be read, so nothing was released: {}\n  remove it  {}",
+                clean(path),
+                commands.line(&["clear", id.as_str()])
+            ),
+        ),
+        Released::NotThere | Released::Done(_) | Released::Withdrawn(_) => {
+            (code::NOT_THERE, missing::gone(context, store, id.as_str()))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! stdout, stderr and the person at the terminal.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use crate::output::style::{self, Colour};
 use crate::output::table::Look;
@@ -40,11 +41,31 @@ pub fn promise(text: &str) -> io::Result<()> {
     written.map_err(|e| io::Error::new(e.kind(), format!("cannot write to standard output: {e}")))
 }
 
-/// Writes an error or a message to stderr, with the program's name before it. Nothing in it obeys whoever wrote it.
+/// Messages that came while a full-screen view had the terminal; `None` while none has.
+static KEPT: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Writes an error or a message to stderr, with the program's name before it. Nothing in it obeys whoever wrote it. A
+/// full-screen view gets it instead.
 pub fn complain(text: &str) {
     let lines: Vec<String> = text.trim_end().lines().map(style::clean).collect();
     let text = lines.join("\n");
+    if let Some(kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        kept.push(text);
+        return;
+    }
     let _ = writeln!(io::stderr().lock(), "deploylock: {text}");
+}
+
+/// Whether a full-screen view has the terminal: nobody else may write to it.
+pub fn is_taken() -> bool {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// Keeps messages from now on, or no more. What was kept so far.
+#[cfg_attr(not(feature = "tui"), expect(dead_code, reason = "only the full-screen view takes the terminal"))]
+pub fn keep_messages(on: bool) -> Vec<String> {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *kept, on.then(Vec::new)).unwrap_or_default()
 }
 
 /// Whether a person sees stderr.

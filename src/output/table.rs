@@ -103,17 +103,24 @@ fn row(survey: &Survey, lock: Cell, mode: Cell, shown: &Shown) -> Vec<Cell> {
 }
 
 fn state(shown: &Shown) -> Cell {
+    let (word, colour) = state_word(shown);
+    coloured(word, colour)
+}
+
+/// `held`, `waiting #2`, `held, stale`, and the colour of that.
+#[must_use]
+pub fn state_word(shown: &Shown) -> (String, Colour) {
     let word = match &shown.stored {
-        Stored::Unreadable(_) => return coloured("unreadable", Colour::Red),
+        Stored::Unreadable(_) => return ("unreadable".to_owned(), Colour::Red),
         Stored::Readable(state, _) => state.word(),
     };
     if shown.stale().is_some() {
-        return coloured(format!("{word}, stale"), Colour::Red);
+        return (format!("{word}, stale"), Colour::Red);
     }
     match (shown.stored.state(), shown.position) {
-        (State::Waiting, Some(place)) => coloured(format!("{word} #{place}"), Colour::Yellow),
-        (State::Waiting | State::Paused, _) => coloured(word, Colour::Yellow),
-        _ => coloured(word, Colour::Green),
+        (State::Waiting, Some(place)) => (format!("{word} #{place}"), Colour::Yellow),
+        (State::Waiting | State::Paused, _) => (word.to_owned(), Colour::Yellow),
+        _ => (word.to_owned(), Colour::Green),
     }
 }
 
@@ -125,18 +132,25 @@ fn details(now: &Now, shown: &Shown) -> [Cell; 5] {
         };
         return [cell("?"), cell("?"), cell("?"), cell("?"), coloured(format!("{path}: {why}"), Colour::Red)];
     };
-    let until = match &d.expires {
+    let until = time_left(d, now);
+    [cell(what(d)), cell(&d.owner), cell(since(d.since, now.wall)), cell(until), note(d, shown)]
+}
+
+/// How long until its time to live ends.
+#[must_use]
+pub fn time_left(d: &Deployment, now: &Now) -> String {
+    match &d.expires {
         Some(expiry) => match expiry.wall.duration_since(now.wall) {
             Ok(left) => format!("in {}", super::style::age(left)),
             Err(_) => "passed".to_owned(),
         },
         None => "-".to_owned(),
-    };
-    [cell(what(d)), cell(&d.owner), cell(since(d.since, now.wall)), cell(until), note(d, shown)]
+    }
 }
 
 /// What it deploys, where that is more than its locks.
-fn what(d: &Deployment) -> String {
+#[must_use]
+pub fn what(d: &Deployment) -> String {
     match (&d.application, &d.environment) {
         (None, None) => "-".to_owned(),
         _ => d.title(),
@@ -144,17 +158,20 @@ fn what(d: &Deployment) -> String {
 }
 
 fn note(d: &Deployment, shown: &Shown) -> Cell {
+    let alarming = |v: &Verdict| {
+        matches!(v, Verdict::Dead(_) | Verdict::Kept(_) | Verdict::Unknown(_) | Verdict::Lingering(_))
+    };
+    let colour = if alarming(&shown.verdict) { Colour::Red } else { Colour::Plain };
+    coloured(remarks(d, shown).join("; "), colour)
+}
+
+/// What more there is to say: of its life, why, behind whom, where to look.
+#[must_use]
+pub fn remarks(d: &Deployment, shown: &Shown) -> Vec<String> {
     let mut parts = Vec::new();
-    let mut colour = Colour::Plain;
     match &shown.verdict {
-        Verdict::Dead(why) => {
-            colour = Colour::Red;
-            parts.push(format!("stale: {why}"));
-        }
-        Verdict::Kept(why) | Verdict::Unknown(why) | Verdict::Lingering(why) => {
-            colour = Colour::Red;
-            parts.push(why.clone());
-        }
+        Verdict::Dead(why) => parts.push(format!("stale: {why}")),
+        Verdict::Kept(why) | Verdict::Unknown(why) | Verdict::Lingering(why) => parts.push(why.clone()),
         Verdict::Alive(Some(how)) => parts.push(how.clone()),
         Verdict::Alive(None) | Verdict::Unbound => {}
     }
@@ -169,7 +186,7 @@ fn note(d: &Deployment, shown: &Shown) -> Cell {
         parts.push(format!("waits for {}{more}", ids.join(", ")));
     }
     parts.extend(d.url.clone());
-    coloured(parts.join("; "), colour)
+    parts
 }
 
 /// One row for each event of the history, as its JSON says it.

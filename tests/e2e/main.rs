@@ -16,6 +16,7 @@ mod steps;
 mod tools;
 
 mod commands;
+mod complete;
 mod counts;
 mod crash;
 mod crowd;
@@ -34,3 +35,5 @@ mod signals;
 mod table;
 mod users;
 mod waiting;
+#[cfg(feature = "tui")]
+mod watch;

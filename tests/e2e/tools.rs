@@ -201,18 +201,24 @@ pub struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     pub fn open(scene: &'a Scene, columns: u32) -> Self {
+        Terminal::with(scene, (columns, 30), "bash --norc --noprofile -i")
+    }
+
+    /// Of so many columns and lines, with this shell, whose prompt is `> `.
+    pub fn with(scene: &'a Scene, (columns, lines): (u32, u32), shell: &str) -> Self {
         let terminal = Terminal { scene };
-        let columns = columns.to_string();
-        let shell = "exec env PS1='> ' bash --norc --noprofile -i";
-        let new = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", "30", shell];
+        let (columns, lines) = (columns.to_string(), lines.to_string());
+        let shell = format!("exec env PS1='> ' {shell}");
+        let new = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, &shell];
         terminal.tmux(&new);
         eventually("a prompt", || terminal.screen().contains('>'));
         terminal.line("ulimit -c 0; clear");
         terminal
     }
 
+    /// Asks the tmux server, which acts on this terminal.
     #[track_caller]
-    fn tmux(&self, args: &[&str]) -> String {
+    pub fn tmux(&self, args: &[&str]) -> String {
         let mut tmux = self.scene.program("tmux");
         tmux.args(["-L", "test"]).args(args).env("TMUX_TMPDIR", self.scene.root()).env("TERM", "xterm");
         let done = tmux.output().unwrap();
