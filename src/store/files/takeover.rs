@@ -54,8 +54,9 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     if d.on_crash == Keep::Hold {
         top.sync_folder(ATTACHED)?;
     }
-    // When it is released, nothing may come back with a power failure: not what it was before either.
-    top.sync_folder(DETACHED)?;
+    // When it is released, nothing may come back with a power failure: not what it was before either. Where this fails,
+    // what could come back is held for a person; to give up here would free what was kept.
+    let _ = top.sync_folder(DETACHED);
     Ok(Box::new(FileLease { id: d.id.clone(), opened }))
 }
 
