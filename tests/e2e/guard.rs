@@ -424,10 +424,7 @@ fn files_have_the_configured_mode_whatever_the_umask() {
 
 #[test]
 fn two_users_of_one_group_exclude_each_other() {
-    if !is_root() {
-        // Only root can be two users.
-        return;
-    }
+    assert!(is_root(), "only root can be two users: run the tests as root");
     let scene = Scene::with_topology("[store]\ndirectory = \"locks\"\nmode = \"2770\"\n");
     everybodys(&scene);
     assert_eq!(scene.shell("sh", "mkdir locks && chgrp 54321 locks && chmod 2770 locks").code, 0);

@@ -1,7 +1,7 @@
 //! Several users of one lock directory: a shared group, readers, strangers, root, sudo, and members who plant links.
 //!
-//! Users are numbers, put on by `setpriv`: nothing is added to the machine. Who is not root cannot be others, and
-//! skips these.
+//! Users are numbers, put on by `setpriv`: nothing is added to the machine. Who is not root cannot be others: these
+//! tests fail then.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -28,11 +28,9 @@ const CAROL: User = User { id: 4003, member: false };
 const ROOT: User = User { id: 0, member: false };
 
 /// A folder `srv` in which the group's lock directory is made with this mode.
-fn shared(mode: &str) -> Option<Scene> {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("skipped: only root can be several users");
-        return None;
-    }
+fn shared(mode: &str) -> Scene {
+    let own = fs::metadata("/proc/self").unwrap().uid();
+    assert_eq!(own, 0, "only root can be several users: run the tests as root");
     let topology = format!("[store]\ndirectory = \"srv/locks\"\nmode = \"{mode}\"\n");
     let scene = Scene::with_topology(&topology);
     fs::set_permissions(scene.root(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -44,7 +42,7 @@ fn shared(mode: &str) -> Option<Scene> {
         ),
     );
     assert_eq!(made.code, 0, "{made:?}");
-    Some(scene)
+    scene
 }
 
 fn locks(scene: &Scene) -> PathBuf {
@@ -108,7 +106,7 @@ impl User {
 #[test]
 fn files_of_a_group_keep_its_mode_whoever_makes_them_under_whatever_umask() {
     for umask in ["000", "022", "077"] {
-        let Some(scene) = shared("2770") else { return };
+        let scene = shared("2770");
         for user in [ALICE, BOB, ROOT] {
             let script = format!(
                 "umask {umask}; ./tool acquire -q -l kept-{0} && ./tool run -l own-{0} -l both -- true && \
@@ -134,7 +132,7 @@ fn files_of_a_group_keep_its_mode_whoever_makes_them_under_whatever_umask() {
 
 #[test]
 fn a_member_waits_for_another_is_told_of_it_and_woken() {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     let mut alice = ALICE.start(&scene, &["run", "-l", "a", "--reason", "release 7", "--", "cat"]);
     let held = ALICE.until(&scene, "held", 1).remove(0);
     assert!(text(&held["owner"]).starts_with("user-4001@"), "{held}");
@@ -150,7 +148,7 @@ fn a_member_waits_for_another_is_told_of_it_and_woken() {
 
 #[test]
 fn a_member_clears_what_is_stale_and_what_is_alive_only_by_force() {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     let alice = ALICE.start(&scene, &["run", "-l", "a", "--", "cat"]);
     let alive = text(&ALICE.until(&scene, "held", 1)[0]["id"]);
     let refused = BOB.run(&scene, &["clear", "--yes", &alive]);
@@ -184,7 +182,7 @@ fn a_member_clears_what_is_stale_and_what_is_alive_only_by_force() {
 
 #[test]
 fn a_member_cancels_what_another_waits_for_and_runs() {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     let run = ALICE.start(&scene, &["run", "-l", "a", "--", "cat"]);
     let running = text(&ALICE.until(&scene, "held", 1)[0]["id"]);
     let waiter = ALICE.start(&scene, &["run", "-w", "10m", "-l", "a", "--", "true"]);
@@ -197,7 +195,7 @@ fn a_member_cancels_what_another_waits_for_and_runs() {
 
 #[test]
 fn who_may_only_read_lists_and_who_may_not_is_told_in_one_line() {
-    let Some(scene) = shared("2775") else { return };
+    let scene = shared("2775");
     let _alice = ALICE.start(&scene, &["run", "-l", "a", "--", "cat"]);
     ALICE.until(&scene, "held", 1);
     let seen = CAROL.sees(&scene, "held");
@@ -232,7 +230,7 @@ fn one_line(said: &Said) {
 
 #[test]
 fn root_and_members_share_a_directory_and_wake_each_other() {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     let mut root = ROOT.start(&scene, &["run", "-l", "a", "--", "cat"]);
     ROOT.until(&scene, "held", 1);
     let mut bob = BOB.start(&scene, &["run", "-w", "10m", "-l", "a", "--", "cat"]);
@@ -251,7 +249,7 @@ fn root_and_members_share_a_directory_and_wake_each_other() {
 /// `USER`, then `LOGNAME`, as everybody else shows who one is: under sudo that is whose rights are used.
 #[test]
 fn under_sudo_the_owner_is_whose_rights_are_used_and_the_locks_are_kept() {
-    let Some(scene) = shared("2777") else { return };
+    let scene = shared("2777");
     ALICE.ok(&scene, &["run", "-l", "first", "--", "true"]);
     let tool = scene.path("tool").display().to_string();
     let sudo = |args: &[&str]| {
@@ -279,7 +277,7 @@ fn under_sudo_the_owner_is_whose_rights_are_used_and_the_locks_are_kept() {
 
 #[test]
 fn in_a_sticky_directory_nobody_removes_anothers_and_waiters_go_on() {
-    let Some(scene) = shared("1777") else { return };
+    let scene = shared("1777");
     // Whose folder it is may do everything there.
     ROOT.ok(&scene, &["run", "-l", "first", "--", "true"]);
     let mut alice = ALICE.start(&scene, &["run", "-l", "a", "--", "cat"]);
@@ -300,7 +298,7 @@ fn in_a_sticky_directory_nobody_removes_anothers_and_waiters_go_on() {
 
 #[test]
 fn a_directory_that_does_not_hand_its_group_down_is_warned_of() {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     ALICE.ok(&scene, &["check", "--strict"]);
     ALICE.ok(&scene, &["run", "-l", "a", "--", "true"]);
     ALICE.ok(&scene, &["check", "--strict"]);
@@ -326,7 +324,7 @@ fn nothing_outside_is_changed_through_what_a_member_plants() {
 }
 
 fn planted(place: &str, link: &str, victim: &str) {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     ALICE.ok(&scene, &["acquire", "-l", "kept"]);
     ROOT.ok(&scene, &["run", "-l", "a", "--", "true"]);
     let script = format!(
@@ -359,7 +357,7 @@ fn read_file(path: &Path) -> String {
 /// A member who plants a link in the place of another's record: the other's end changes nothing elsewhere.
 #[test]
 fn a_record_replaced_by_a_link_is_lost_and_nothing_else() {
-    let Some(scene) = shared("2770") else { return };
+    let scene = shared("2770");
     let mut root = ROOT.start(&scene, &["run", "-l", "a", "--ttl", "2s", "--", "cat"]);
     ROOT.until(&scene, "held", 1);
     let swap = "umask 0; echo mine > precious; cd srv/locks/deployments/attached; r=$(ls); rm $r; \
