@@ -21,6 +21,7 @@ mod harness;
 #[path = "../e2e/tools.rs"]
 mod tools;
 
+mod cancelled;
 mod cases;
 mod clock;
 mod full;
