@@ -8,6 +8,7 @@ pub mod hand_off;
 mod manual;
 pub mod migrate;
 pub mod release;
+mod request;
 pub mod statistics;
 mod supersede;
 pub mod survey;
