@@ -80,15 +80,10 @@ impl Acquire {
     fn prepare(&self, context: &Context) -> Result<(Opened, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;
-            let Some(mut draft) = resume::paused(&store, id, &self.record)? else {
-                return Err(resume::not_paused(context, &store, id)?);
+            return match resume::again(context, &store, id, &self.wait, &self.record)? {
+                Some((draft, patience, retry)) => Ok((store, draft, patience, retry)),
+                None => Err(resume::not_paused(context, &store, id)?),
             };
-            let (refuse_manual, retry) = resume::as_declared(context, draft.environment.as_deref())?;
-            draft.refuse_manual = refuse_manual || self.wait.no_wait_for_manual;
-            draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
-            // Blocked again, it stays paused, unless it was said to wait.
-            let patience = self.wait.patience().unwrap_or(Patience::None);
-            return Ok((store, draft, patience, retry));
         }
         let plan = self.target.plan(context)?;
         let store = context.store()?;

@@ -5,8 +5,9 @@ use super::failure::{Failure, code};
 use crate::clock;
 use crate::deployment::{Id, Verdict};
 use crate::ops::events::{self, Last};
+use crate::ops::survey::judged;
 use crate::output::fate;
-use crate::store::{self, Store};
+use crate::store::Store;
 
 /// What the history knows. One that cannot be read knows nothing: that is no reason not to answer.
 pub fn last(store: &dyn Store, id: &str) -> Option<Last> {
@@ -26,13 +27,9 @@ pub fn not_there(context: &Context, store: &dyn Store, id: &Id) -> Failure {
 
 /// Why `id` holds nothing: it waits, is paused, or is gone.
 pub fn holds_nothing(context: &Context, store: &dyn Store, id: &Id) -> String {
-    let found = store::look(store, |txn| {
-        let Some(stored) = txn.find(id)? else { return Ok(None) };
-        Ok(Some((stored.state(), txn.verdict(&stored)?)))
-    });
     let commands = context.commands(Vec::new());
-    match found.ok().flatten().flatten() {
-        Some((state, _)) if !state.holds() => fate::holds_nothing(id, state, &commands),
+    match judged(store, id).ok().flatten() {
+        Some((stored, _)) if !stored.state().holds() => fate::holds_nothing(id, stored.state(), &commands),
         Some((_, Verdict::Dead(why))) => fate::stale(id, &why, &commands),
         _ => gone(context, store, id.as_str()),
     }

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use super::context::{Context, inherited_id};
 use super::failure::{Failure, code};
+use super::freeze::gate;
 use super::missing;
-use super::target::RecordArgs;
+use super::target::{RecordArgs, WaitArgs};
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
-use crate::ops::acquire::{self, Draft};
+use crate::ops::acquire::{self, Draft, Patience};
+use crate::ops::survey::judged;
 use crate::ops::takeover::{Anew, TakenOver, take_over};
 use crate::output::fate;
 use crate::output::message::breakage;
 use crate::output::style::clean;
-use crate::store::{self, Lease, Store};
+use crate::store::{Lease, Store};
 
 /// A paused deployment's own target, to be tried again.
-pub fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<Draft>, Failure> {
+fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<Draft>, Failure> {
     let Some(d) = acquire::paused(store, id)? else { return Ok(None) };
     Ok(Some(Draft {
         environment: d.environment,
@@ -36,9 +38,26 @@ pub fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<
     }))
 }
 
+/// [`paused`] as it is to be asked for: blocked again, it stays paused, unless it was said to wait. With how late
+/// another host's change may be noticed.
+pub fn again(
+    context: &Context,
+    store: &dyn Store,
+    id: &Id,
+    wait: &WaitArgs,
+    record: &RecordArgs,
+) -> Result<Option<(Draft, Patience, Duration)>, Failure> {
+    let Some(mut draft) = paused(store, id, record)? else { return Ok(None) };
+    let (refuse_manual, retry) = as_declared(context, draft.environment.as_deref())?;
+    draft.refuse_manual = refuse_manual || wait.no_wait_for_manual;
+    draft.gate = gate(context, store, &draft, record.override_freeze.as_deref())?;
+    let patience = wait.patience().unwrap_or(Patience::None);
+    Ok(Some((draft, patience, retry)))
+}
+
 /// Whether what a person holds is not waited for, and how late another host's change may be noticed: as the
 /// environment of the resumed deployment says. One that the topology no longer declares says nothing.
-pub fn as_declared(context: &Context, environment: Option<&str>) -> Result<(bool, Duration), Failure> {
+fn as_declared(context: &Context, environment: Option<&str>) -> Result<(bool, Duration), Failure> {
     let Some(name) = environment else { return Ok((false, context.retry())) };
     let declared = context.known()?.topology().and_then(|t| t.environments.get(name));
     Ok(declared.map_or((false, context.retry()), |e| (!e.wait_for_manual.value, e.retry_interval.value)))
@@ -47,12 +66,8 @@ pub fn as_declared(context: &Context, environment: Option<&str>) -> Result<(bool
 /// Why `id` cannot be tried again.
 pub fn not_paused(context: &Context, store: &dyn Store, id: &Id) -> Result<Failure, Failure> {
     let commands = context.commands(Vec::new());
-    let found = store::look(store, |txn| {
-        let Some(stored) = txn.find(id)? else { return Ok(None) };
-        let verdict = txn.verdict(&stored)?;
-        Ok(Some((stored.state(), verdict)))
-    })?;
-    let why = match found.flatten() {
+    let found = judged(store, id)?.map(|(stored, verdict)| (stored.state(), verdict));
+    let why = match found {
         Some((_, Verdict::Kept(why))) => format!(
             "{id} is not paused, it holds its locks: {why}; go on under them with `{} -- CMD`",
             commands.line(&["run", "--resume", id.as_str()])
@@ -109,14 +124,9 @@ pub fn kept(
 
 /// A deployment that `acquire` returned and that holds.
 pub fn acquired(context: &Context, store: &dyn Store, id: &Id) -> Result<Box<Deployment>, Failure> {
-    let found = store::look(store, |txn| {
-        let Some(stored) = txn.find(id)? else { return Ok(None) };
-        let verdict = txn.verdict(&stored)?;
-        Ok(Some((stored, verdict)))
-    })?;
     let commands = context.commands(Vec::new());
     let not_there = |why: String| Failure::text(code::NOT_THERE, why);
-    match found.flatten() {
+    match judged(store, id)? {
         None => Err(missing::not_there(context, store, id)),
         Some((Stored::Unreadable(u), _)) => Err(unreadable(context, id, &u.path)),
         Some((stored, _)) if !stored.state().holds() => {

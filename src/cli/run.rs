@@ -136,12 +136,10 @@ impl Run {
     /// A paused one is tried again; one that was kept goes on.
     fn resumed(&self, context: &Context, id: &Id, signals: &mut Signals) -> Answer {
         let (store, retry) = (context.store()?, context.retry());
-        if let Some(mut draft) = resume::paused(&store, id, &self.record)? {
+        if let Some((mut draft, patience, retry)) =
+            resume::again(context, &store, id, &self.wait, &self.record)?
+        {
             draft.command = true;
-            let (refuse_manual, retry) = resume::as_declared(context, draft.environment.as_deref())?;
-            draft.refuse_manual = refuse_manual || self.wait.no_wait_for_manual;
-            draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
-            let patience = self.wait.patience().unwrap_or(Patience::None);
             let words = vec![id.to_string()];
             let attempt = Attempt { draft, patience, retry, words, resources: None };
             return self.attempt(context, &store, attempt, signals);

@@ -165,3 +165,16 @@ pub fn assess(
     })?;
     Ok(seen.unwrap_or_default())
 }
+
+/// One deployment, and what the evidence says of its life; `None` where there is none of this id.
+///
+/// # Errors
+/// When the store cannot be looked at.
+pub fn judged(store: &dyn Store, id: &Id) -> Result<Option<(Stored, Verdict)>> {
+    let found = store::look(store, |txn| {
+        let Some(stored) = txn.find(id)? else { return Ok(None) };
+        let verdict = txn.verdict(&stored)?;
+        Ok(Some((stored, verdict)))
+    })?;
+    Ok(found.flatten())
+}
