@@ -9,8 +9,17 @@ use std::time::{Duration, SystemTime};
 use crate::model::{Hook, Keep, LockName, LockRequest, Operation};
 
 /// A deployment's id: a number that grows and a random part that nobody can guess, `1042-k7f3qa`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Id(String);
+///
+/// It lies within itself, not behind a pointer: the lines of a long queue are read in every decision about it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id {
+    /// Filled up with zeros, so that the bytes are in the order of the text.
+    text: [u8; LONGEST],
+    length: u8,
+}
+
+/// How long an id can be, in bytes: a number of 64 bits, a hyphen, the random part.
+const LONGEST: usize = 20 + 1 + RANDOM_LETTERS;
 
 /// Letters of the random part: no vowels but `a`, nothing that looks like a digit.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -26,19 +35,31 @@ impl Id {
             let five = (random >> (5 * i)) & 31;
             text.push(ALPHABET[five as usize] as char);
         }
-        Id(text)
+        Id::of(&text)
+    }
+
+    fn of(fits: &str) -> Self {
+        let mut text = [0; LONGEST];
+        text[..fits.len()].copy_from_slice(fits.as_bytes());
+        Id { text, length: fits.len() as u8 }
     }
 
     /// The id as people see it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).expect("digits, a hyphen and letters")
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Id").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 
@@ -58,7 +79,7 @@ impl FromStr for Id {
                 && random.len() == RANDOM_LETTERS
                 && random.bytes().all(|b| ALPHABET.contains(&b))
         });
-        if ok { Ok(Id(text.to_owned())) } else { Err(IdError(text.to_owned())) }
+        if ok { Ok(Id::of(text)) } else { Err(IdError(text.to_owned())) }
     }
 }
 

@@ -425,6 +425,9 @@ impl<V: View + ?Sized> Look<'_, V> {
         let mut conflict = false;
         for (place, entry) in rivals {
             let conflicts = self.conflicts(entry);
+            if *place > mine && conflicts && self.waits_behind(entry) {
+                continue;
+            }
             // Under an ancestor's hold no slot is needed; and where all are taken, only a conflict is still news.
             if !conflicts && (covered || (room.cause().is_some() && !self.who.thorough)) {
                 continue;
@@ -457,6 +460,12 @@ impl<V: View + ?Sized> Look<'_, V> {
         let by = by.map(|(b, _)| b).collect();
         let behind = self.behind(rivals, mine, over)?;
         Ok(Some(Block { lock: self.request.lock.clone(), cause, by, behind }))
+    }
+
+    /// Whether this later line, which conflicts with the asker's, cannot hold: nobody who conflicts with a waiter is
+    /// let past it, but who is nested in a holder, which its line says. So of a long queue only the head is looked at.
+    fn waits_behind(&self, entry: &Entry) -> bool {
+        entry.under.is_none() && self.who.ancestors.is_empty()
     }
 
     /// Whether this earlier waiter waits for one of the asker's own ancestors: then that one has its turn first,

@@ -41,6 +41,9 @@ pub struct UnderLocks<'a> {
     pub signals: &'a mut Signals,
 }
 
+/// What a wait has left (`Sleeper::leftovers`).
+type Leftovers = Box<dyn std::any::Any + Send>;
+
 /// What a deployment was before a command runs under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Before {
@@ -53,13 +56,9 @@ pub enum Before {
 }
 
 impl UnderLocks<'_> {
-    /// Runs it, and gives the locks back, or keeps them for a person. `leftovers` of a wait are dropped meanwhile.
-    pub fn run(
-        mut self,
-        d: &Deployment,
-        lease: Box<dyn Lease>,
-        leftovers: Option<Box<dyn std::any::Any + Send>>,
-    ) -> Answer {
+    /// Runs it, and gives the locks back, or keeps them for a person. `leftovers` of a wait are dropped meanwhile, if
+    /// it runs for long enough.
+    pub fn run(mut self, d: &Deployment, lease: Box<dyn Lease>, leftovers: Option<Leftovers>) -> Answer {
         let running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
             Err(failure) if self.before == Before::Kept => {
@@ -78,10 +77,7 @@ impl UnderLocks<'_> {
         {
             complain(&format!("warning: {e}"));
         }
-        if let Some(leftovers) = leftovers {
-            std::thread::spawn(move || drop(leftovers));
-        }
-        let ended = self.watch(d, running, Some(lease.as_ref()))?;
+        let ended = self.watch(d, running, Some(lease.as_ref()), leftovers)?;
         let code = self.finish(d, ended)?;
         drop(lease);
         pass_on_interrupt(self.context, ended, code);
@@ -97,7 +93,7 @@ impl UnderLocks<'_> {
             return Err(Failure::text(code::NOT_THERE, taken_away(self.store, &d.id)));
         }
         let running = self.start(d, None)?;
-        let mut ended = self.watch(d, running, None)?;
+        let mut ended = self.watch(d, running, None, None)?;
         // A short command may have ended before anybody looked.
         if !ended.lost && !self.still_held(d)? {
             complain(&format!("{} {}", taken_away(self.store, &d.id), "while the command ran"));
@@ -131,9 +127,11 @@ impl UnderLocks<'_> {
         d: &Deployment,
         running: Running,
         lease: Option<&dyn Lease>,
+        leftovers: Option<Leftovers>,
     ) -> std::io::Result<Ended> {
         // Where the hold has to be confirmed again and again, nobody asks for the command.
         let notes = lease.is_some_and(|lease| lease.deadline().is_none());
+        let mut teller = Teller { store: self.store, id: &d.id, notes, leftovers };
         let supervisor = Supervisor {
             store: self.store,
             id: &d.id,
@@ -141,9 +139,12 @@ impl UnderLocks<'_> {
             retry: self.retry,
             on_lost: self.on_lost,
             lease,
-            witness: &mut Teller { store: self.store, id: &d.id, notes },
+            witness: &mut teller,
         };
-        supervisor.wait(running, self.signals)
+        let ended = supervisor.wait(running, self.signals);
+        // Of a short command's wait the end of this process takes them down: before the release it would delay that.
+        std::mem::forget(teller.leftovers.take());
+        ended
     }
 
     fn finish(&self, d: &Deployment, ended: Ended) -> Answer {
@@ -250,12 +251,16 @@ struct Teller<'a> {
     store: &'a dyn Store,
     id: &'a Id,
     notes: bool,
+    leftovers: Option<Leftovers>,
 }
 
 impl Witness for Teller<'_> {
     /// Notes the process, by which it is told from a dead one if this wrapper is killed. Where that fails, the record
     /// still says that a command was started, and the lock on it that it lives.
     fn runs_on(&mut self, pid: u32) {
+        if let Some(leftovers) = self.leftovers.take() {
+            std::thread::spawn(move || drop(leftovers));
+        }
         if self.notes
             && let Err(e) = release::note_command(self.store, self.id, process::child(pid))
         {

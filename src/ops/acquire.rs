@@ -128,6 +128,9 @@ fn first_try<'s>(
     };
     // Before anything is entered: without something to sleep on there is no waiting.
     let sleeper = sleeper.insert(store.sleeper(retry)?);
+    if !progress.wanted() {
+        sleeper.only_ends();
+    }
     let deployment = build(txn, draft, id, ancestors)?;
     let lease = txn.enter(&deployment, State::Waiting, &found.covered)?;
     events::log(txn, What::Waited, &deployment, Aside::default());

@@ -64,8 +64,9 @@ pub fn give_back(store: &dyn Store, d: &Deployment, outcome: &str) -> Result<boo
         match &removed {
             Some(stored) => {
                 let aside = Aside { outcome: Some(outcome), ..Aside::default() };
-                hand_off::ended(txn, stored)?;
+                // Before somebody is granted, who looks at once and then need not wait for us.
                 events::log(txn, What::Released, d, aside);
+                hand_off::ended(txn, stored)?;
             }
             None => hand_off::hand_off(txn, &names(d))?,
         }

@@ -65,7 +65,7 @@ pub(super) fn arm(
         txn.forget();
         let again = engine::assess(txn, who, &d.locks)?;
         if again.blocks == found.blocks && again.dead.is_empty() {
-            let first = again.blocks.first().and_then(|b| b.by.first());
+            let first = again.blocks.first().and_then(|b| b.by.first()).filter(|_| progress.wanted());
             let first = first.map(|b| look_up(txn, b)).transpose()?;
             let place = 1 + again.blocks.iter().map(waiters_ahead).max().unwrap_or(0);
             let waited = txn.now().boot.saturating_sub(waiting.began);

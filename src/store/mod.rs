@@ -289,6 +289,9 @@ pub trait Sleeper {
     /// # Errors
     /// As [`Sleeper::arm`].
     fn arm_all(&mut self) -> Result<()>;
+    /// From now on only what may be the end of somebody after the first of those that are watched is worth a look, not
+    /// that it is granted: for one whose place in the queue nobody wants to know.
+    fn only_ends(&mut self) {}
     /// What takes the system a while to take down (an inotify instance: some milliseconds), for the caller to drop
     /// when there is time. It sleeps no more afterwards.
     fn leftovers(&mut self) -> Option<Box<dyn std::any::Any + Send>> {

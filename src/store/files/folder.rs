@@ -467,16 +467,16 @@ impl Top {
     /// # Errors
     /// When it cannot be read, or is larger than any file of a store.
     pub fn read(&self, opened: &Opened) -> Result<Vec<u8>> {
-        let read =
-            if opened.length > LARGEST as u64 { Err(too_large()) } else { self.read_some(&opened.file) };
+        let read = if opened.length > LARGEST as u64 { Err(too_large()) } else { self.read_some(opened) };
         read.map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))
     }
 
-    fn read_some(&self, file: &File) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; 4096];
+    fn read_some(&self, opened: &Opened) -> io::Result<Vec<u8>> {
+        // One read for what it was when it was opened, and to see that this is all.
+        let mut bytes = vec![0; (opened.length as usize + 1).max(4096)];
         let mut len = 0;
         loop {
-            match file.read_at(&mut bytes[len..], len as u64) {
+            match opened.file.read_at(&mut bytes[len..], len as u64) {
                 Ok(0) => break,
                 Ok(n) => len += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -47,7 +47,6 @@ impl Files<'_> {
         }
         // The records are the truth: what a lock file says without sense is said anew from them.
         rebuild::rebuild(self)?;
-        self.lock_files.clear();
         self.queue_as_it_is(lock)
     }
 
@@ -64,19 +63,26 @@ impl Files<'_> {
 
     /// Appends a line, after cutting what a crash left behind the last whole one.
     pub(super) fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
-        let queue = self.queue_mut(lock)?.clone();
         let opened = match self.lock_file(lock)? {
             Some(opened) => opened,
             None => Rc::new(self.top.create(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?),
         };
+        // Read again where writing fails.
+        self.queue_mut(lock)?;
+        let Some(mut queue) = self.queues.remove(lock) else { return Ok(()) };
         for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
             self.top.write(&opened, &[queue::VOID], line.offset)?;
         }
         if queue.is_ragged() {
             self.top.cut(&opened, queue.end())?;
         }
-        self.queues.remove(lock);
-        self.top.write(&opened, line.as_bytes(), queue.end())
+        self.top.write(&opened, line.as_bytes(), queue.end())?;
+        let before = queue.lines.len();
+        queue.lines.retain(|line| !self.is_known_gone(line));
+        queue.void += before - queue.lines.len();
+        queue.push(line);
+        self.queues.insert(lock.clone(), queue);
+        Ok(())
     }
 
     /// A line of which this decision has seen that it has no record.
@@ -86,10 +92,11 @@ impl Files<'_> {
 
     /// Voids the lines of `id`.
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
-        let mut queue = self.queue_mut(lock)?.clone();
+        // Read again where writing fails.
+        self.queue_mut(lock)?;
+        let Some(mut queue) = self.queues.remove(lock) else { return Ok(()) };
         let (mine, others): (Vec<_>, Vec<_>) =
             queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
-        self.queues.remove(lock);
         queue.void += mine.len();
         if queue.void > MANY_VOID && queue.void > others.len() {
             let text: String = others.iter().map(queue::again).collect();

@@ -92,6 +92,9 @@ impl FilesStore {
     /// # Errors
     /// When it is there and cannot be opened.
     pub fn is_local(&self) -> Result<Option<bool>> {
+        if let Some(open) = self.remembered() {
+            return Ok(Some(open.top.local));
+        }
         Ok(Top::open(&self.place.directory, None)?.map(|top| top.local))
     }
 
@@ -233,6 +236,6 @@ impl Store for FilesStore {
 }
 
 /// The current boot, as file names say it.
-fn boot_tag() -> String {
-    names::boot_tag(&process::here().boot)
+fn boot_tag() -> names::BootTag {
+    names::BootTag::of(&process::here().boot)
 }

@@ -66,7 +66,7 @@ pub struct Stem {
     /// The deployment.
     pub id: Id,
     /// The first letters of the boot id.
-    pub boot: String,
+    pub boot: BootTag,
     /// What a crash does to its locks.
     pub on_crash: Keep,
 }
@@ -75,7 +75,7 @@ impl Stem {
     /// The stem of this deployment in this boot.
     #[must_use]
     pub fn new(id: Id, boot: &str, on_crash: Keep) -> Self {
-        Stem { id, boot: boot_tag(boot), on_crash }
+        Stem { id, boot: BootTag::of(boot), on_crash }
     }
 
     /// Reads a file name; `None` for one that is no record's.
@@ -83,28 +83,60 @@ impl Stem {
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let id = parts.next()?.parse().ok()?;
-        let boot = parts.next().unwrap_or_default().to_owned();
+        let boot = BootTag::parse(parts.next().unwrap_or_default())?;
         let on_crash = match parts.next() {
             None => Keep::Release,
             Some("h") => Keep::Hold,
             Some(_) => return None,
         };
-        let ok = boot.bytes().all(|b| b.is_ascii_hexdigit()) && parts.next().is_none();
-        ok.then_some(Stem { id, boot, on_crash })
+        parts.next().is_none().then_some(Stem { id, boot, on_crash })
     }
 }
 
 impl std::fmt::Display for Stem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.id, self.boot)?;
+        write!(f, "{}.{}", self.id, self.boot.as_str())?;
         if self.on_crash == Keep::Hold { f.write_str(".h") } else { Ok(()) }
     }
 }
 
-/// What a file name says of a boot id.
-#[must_use]
-pub fn boot_tag(boot: &str) -> String {
-    boot.chars().filter(char::is_ascii_hexdigit).take(BOOT_TAG).collect()
+/// What a file name says of a boot id: its first letters, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct BootTag {
+    text: [u8; BOOT_TAG],
+    length: u8,
+}
+
+impl BootTag {
+    /// The tag of this boot id.
+    #[must_use]
+    pub fn of(boot: &str) -> Self {
+        let mut tag = BootTag::default();
+        for digit in boot.bytes().filter(u8::is_ascii_hexdigit).take(BOOT_TAG) {
+            tag.text[usize::from(tag.length)] = digit;
+            tag.length += 1;
+        }
+        tag
+    }
+
+    /// Reads what [`BootTag::as_str`] says; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let tag = BootTag::of(text);
+        (tag.as_str() == text).then_some(tag)
+    }
+
+    /// The letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).expect("hexadecimal digits")
+    }
+
+    /// It says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
 }
 
 #[cfg(test)]
@@ -135,11 +167,12 @@ mod tests {
         let id = Id::new(7, 99);
         for keep in [Keep::Release, Keep::Hold] {
             let stem = Stem::new(id.clone(), "12ab34cd-ffff", keep);
-            assert_eq!(stem.boot, "12ab34cd");
+            assert_eq!(stem.boot.as_str(), "12ab34cd");
             assert_eq!(Stem::parse(&stem.to_string()), Some(stem));
         }
         assert_eq!(Stem::parse(".nfs0001"), None);
         assert_eq!(Stem::parse("1-aaaaaa.zz"), None);
+        assert_eq!(Stem::parse("1-aaaaaa.012345678"), None, "longer than any that is written");
     }
 
     proptest! {

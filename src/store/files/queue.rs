@@ -50,6 +50,19 @@ impl Queue {
         self.lines.last().map_or(0, |line| line.end)
     }
 
+    /// Has the line that was written at [`Queue::end`], over a void one or behind all.
+    pub fn push(&mut self, line: &str) {
+        let offset = self.end();
+        if self.length > offset {
+            self.void = self.void.saturating_sub(1);
+        }
+        self.length = self.length.max(offset + line.len() as u64);
+        match parse(line.as_bytes(), offset) {
+            Some(line) => self.lines.push(line),
+            None => self.garbled = true,
+        }
+    }
+
     /// What lies behind [`Queue::end`] is not void lines of the usual width: it is to be cut before a line is
     /// written there.
     #[must_use]
@@ -61,28 +74,32 @@ impl Queue {
 /// Reads a lock's file.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Queue {
-    let mut queue = Queue::default();
-    let mut offset = 0;
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
-        let Some(text) = line.strip_suffix(b"\n") else {
-            break;
-        };
-        match text.first() {
-            Some(&VOID) => queue.void += 1,
-            _ => match std::str::from_utf8(text).ok().and_then(|text| parse(text, offset)) {
-                Some(line) => queue.lines.push(line),
-                None => queue.garbled = true,
-            },
+    let mut queue = Queue { length: bytes.len() as u64, ..Queue::default() };
+    let mut rest = bytes;
+    while let Some(length) = line_length(rest) {
+        let (line, tail) = rest.split_at(length);
+        let offset = (bytes.len() - rest.len()) as u64;
+        match (line[0] != VOID).then(|| parse(line, offset)) {
+            None => queue.void += 1,
+            Some(Some(line)) => queue.lines.push(line),
+            Some(None) => queue.garbled = true,
         }
-        offset += line.len() as u64;
+        rest = tail;
     }
-    queue.length = bytes.len() as u64;
     queue
 }
 
-fn parse(text: &str, offset: u64) -> Option<Line> {
-    let text_length = text.len() as u64;
-    let mut words = text.trim_end().split(' ');
+/// How long the first line is, in bytes with its end; `None` where there is no whole one. Those that are written
+/// here have one length, so that a long queue is not searched for its ends.
+fn line_length(bytes: &[u8]) -> Option<usize> {
+    if bytes.get(WIDTH as usize - 1) == Some(&b'\n') {
+        return Some(WIDTH as usize);
+    }
+    bytes.iter().position(|b| *b == b'\n').map(|at| at + 1)
+}
+
+fn parse(line: &[u8], offset: u64) -> Option<Line> {
+    let mut words = Words(line);
     let stem = Stem::parse(words.next()?)?;
     let mode = match words.next()? {
         "x" => Mode::Exclusive,
@@ -97,10 +114,31 @@ fn parse(text: &str, offset: u64) -> Option<Line> {
         "-" => None,
         id => Some(id.parse().ok()?),
     };
-    words.next().is_none().then(|| {
+    words.only_padding().then(|| {
         let entry = Entry { id: stem.id.clone(), mode, limit, under };
-        Line { offset, end: offset + text_length + 1, stem, entry }
+        Line { offset, end: offset + line.len() as u64, stem, entry }
     })
+}
+
+/// The words of a line, one by one.
+struct Words<'a>(&'a [u8]);
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        let end = self.0.iter().position(|b| matches!(b, b' ' | b'\n'))?;
+        let (word, rest) = self.0.split_at(end);
+        self.0 = if rest[0] == b' ' { &rest[1..] } else { rest };
+        std::str::from_utf8(word).ok()
+    }
+
+    /// What is left fills the line up to its end.
+    fn only_padding(&self) -> bool {
+        const PADDING: [u8; WIDTH as usize] = [b' '; WIDTH as usize];
+        match self.0 {
+            [padding @ .., b'\n'] => PADDING.get(..padding.len()).is_some_and(|spaces| spaces == padding),
+            _ => false,
+        }
+    }
 }
 
 /// The line of a deployment that asks for `request`.

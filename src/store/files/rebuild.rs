@@ -35,7 +35,9 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
         }
     }
     bury_doubles(txn.top(), &mut living)?;
-    living.sort_by_key(|(_, d)| d.arrival);
+    // Who holds stands before who waits, as the engine wants it (`Look::waits_behind`): a nested holder may have
+    // come later than a waiter, and its ancestor's line may be gone.
+    living.sort_by_key(|(state, d)| (*state == State::Waiting, d.arrival));
     let mut files = lines_of_unreadable(txn.top(), &unreadable)?;
     for (state, d) in &living {
         let boot = if *state == State::Detached { String::new() } else { d.place.boot.clone() };
@@ -49,7 +51,7 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
         }
     }
     write_all(txn, &files)?;
-    txn.forget();
+    txn.forget_all();
     Ok(highest)
 }
 

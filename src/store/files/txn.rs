@@ -32,8 +32,18 @@ pub(super) struct Files<'a> {
     pub(super) lock_files: HashMap<LockName, Rc<Opened>>,
     pub(super) standings: HashMap<Id, Standing>,
     pub(super) stems: HashMap<Id, Stem>,
+    /// The record that was looked at last: what is found to wait is often read next, and then granted.
+    last: Option<Seen>,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
+}
+
+/// A record that was opened to be looked at, under the name it had then.
+struct Seen {
+    id: Id,
+    state: State,
+    name: String,
+    opened: Opened,
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -101,6 +111,7 @@ impl<'a> Files<'a> {
             lock_files,
             standings,
             stems,
+            last: None,
             heard: None,
         }
     }
@@ -108,6 +119,13 @@ impl<'a> Files<'a> {
     /// Keeps there what happens.
     pub(super) fn heard(self, heard: Option<&'a mut Vec<Happening>>) -> Self {
         Files { heard, ..self }
+    }
+
+    /// The lock files and records are not as they were.
+    pub(super) fn forget_all(&mut self) {
+        self.queues.clear();
+        self.lock_files.clear();
+        self.forget();
     }
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
@@ -177,7 +195,9 @@ impl<'a> Files<'a> {
     }
 
     pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
-        for (state, name) in self.places(id)? {
+        let last = self.last.take().filter(|last| last.id == *id).map(|last| (last.state, last.name));
+        let places = last.map_or_else(|| self.places(id), |place| Ok(vec![place]))?;
+        for (state, name) in places {
             if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
                 return Ok(Some((state, name, opened)));
             }
@@ -190,19 +210,24 @@ impl<'a> Files<'a> {
         let folder = Folder::Deployments(state);
         let bytes = match self.top.open_file(folder, name, false) {
             Ok(None) => return Ok(None),
-            Ok(Some(opened)) => self.top.read(&opened).map_err(|e| e.to_string()),
+            Ok(Some(opened)) => self.top.read(&opened),
             // Of all the places where it may be, only the one where it is has an unreadable record.
             Err(_) if matches!(self.top.exists(folder, name), Ok(false)) => return Ok(None),
-            Err(e) => Err(e.to_string()),
+            Err(e) => Err(e),
         };
+        Ok(Some(self.understood(state, name, stem, bytes)))
+    }
+
+    fn understood(&self, state: State, name: &str, stem: &Stem, bytes: Result<Vec<u8>>) -> Stored {
+        let bytes = bytes.map_err(|e| e.to_string());
         let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
-        Ok(Some(match deployment {
+        match deployment {
             Ok(d) => Stored::Readable(state, Box::new(d)),
             Err(why) => {
-                let path = self.top.show(folder, name).display().to_string();
+                let path = self.top.show(Folder::Deployments(state), name).display().to_string();
                 Stored::Unreadable(Unreadable { id: stem.id.clone(), state, path, why })
             }
-        }))
+        }
     }
 
     fn find_by(&mut self, places: Vec<(State, String)>) -> Result<Option<Stored>> {
@@ -238,7 +263,10 @@ impl<'a> Files<'a> {
             if matches!(state, State::Attached | State::Waiting) {
                 match self.top.open_file(folder, &name, false) {
                     Ok(None) => continue,
-                    Ok(Some(opened)) if is_locked(&opened)? => return Ok(Some(Peek::Locked(state))),
+                    Ok(Some(opened)) if is_locked(&opened)? => {
+                        self.last = Some(Seen { id: id.clone(), state, name, opened });
+                        return Ok(Some(Peek::Locked(state)));
+                    }
                     // Free, or not to be opened: the long look says what follows.
                     _ => {}
                 }
@@ -374,6 +402,11 @@ impl Txn for Files<'_> {
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
+        if let Some(Seen { state, name, opened, .. }) = self.last.as_ref().filter(|last| last.id == *id)
+            && let Some(stem) = Stem::parse(name)
+        {
+            return Ok(Some(self.understood(*state, name, &stem, self.top.read(opened))));
+        }
         let places = self.places(id)?;
         self.find_by(places)
     }
@@ -403,6 +436,7 @@ impl Txn for Files<'_> {
     }
 
     fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
+        self.last = None;
         let stem = Files::stem_of(d);
         let name = stem.to_string();
         let waiting = Folder::Deployments(State::Waiting);
@@ -475,10 +509,12 @@ impl Txn for Files<'_> {
     }
 
     fn take_over(&mut self, d: &Deployment) -> Result<Box<dyn Lease>> {
+        self.last = None;
         takeover::take_over(self, d)
     }
 
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
+        self.last = None;
         for (state, name) in self.places(id)? {
             let Some(stem) = Stem::parse(&name) else { continue };
             let Some(stored) = self.load(state, &name, &stem)? else {
@@ -570,8 +606,9 @@ impl Txn for Files<'_> {
     }
 
     fn forget(&mut self) {
-        self.queues.clear();
+        // The lines are nobody else's to change as long as we decide.
         self.standings.clear();
+        self.last = None;
     }
 
     fn is_heard(&self) -> bool {

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::FilesStore;
+use super::evidence::is_locked;
 use super::folder::{Folder, failed, folder_name};
 use super::glance::{self, Glance};
 use super::names::Stem;
@@ -48,6 +49,9 @@ pub(super) struct FilesSleeper<'a> {
     /// The first time to live to pass among the watched, by the boot clock.
     expiry: Option<Duration>,
     looks: usize,
+    /// The watched after the first, where each is in the way exactly as long as its record is kept locked.
+    others: Option<Vec<Stem>>,
+    only_ends: bool,
 }
 
 impl<'a> FilesSleeper<'a> {
@@ -56,7 +60,21 @@ impl<'a> FilesSleeper<'a> {
         let events = events::Events::new();
         let (glance, ends, ended) = Default::default();
         let (unseen, expiry, looks) = (false, None, LOOK_AGAIN.len());
-        Ok(FilesSleeper { store, retry, local, events, glance, unseen, ends, ended, expiry, looks })
+        let (others, only_ends) = (None, false);
+        Ok(FilesSleeper {
+            store,
+            retry,
+            local,
+            events,
+            glance,
+            unseen,
+            ends,
+            ended,
+            expiry,
+            looks,
+            others,
+            only_ends,
+        })
     }
 
     fn path(&self, state: State, d: &Deployment) -> PathBuf {
@@ -71,6 +89,19 @@ impl<'a> FilesSleeper<'a> {
 
     fn has_ended(&self, p: &Process) -> bool {
         self.ended.contains(&(p.pid, p.start))
+    }
+
+    /// What was written or renamed is still in the way: seen without the guard, so that a grant does not make the whole
+    /// queue behind it ask for that. A record is locked before anybody can see it, so a try from here meets no owner.
+    fn others_stand(&self) -> bool {
+        let (Some(others), Some(open)) = (&self.others, self.store.remembered()) else { return false };
+        let stands = |stem: &Stem| {
+            [State::Attached, State::Waiting].into_iter().any(|state| {
+                let opened = open.top.open_file(Folder::Deployments(state), &stem.to_string(), false);
+                matches!(opened, Ok(Some(opened)) if matches!(is_locked(&opened), Ok(true)))
+            })
+        };
+        others.iter().all(stands)
     }
 
     fn watch_processes(&mut self, watched: &[Deployment]) {
@@ -137,17 +168,22 @@ impl<'a> FilesSleeper<'a> {
             let next = clock::since_boot() + glance::EVERY;
             let (at, last) = due.filter(|(at, _)| *at <= next).map_or((next, None), |(at, w)| (at, Some(w)));
             match (self.sleep_until(Some((at, last.unwrap_or(Wake::Time))), interrupts)?, last) {
-                (Wake::Time, None) if self.unseen || !self.glance.unchanged() => return Ok(Wake::Look),
-                (Wake::Time, None) => {}
-                (wake, _) => return Ok(wake),
+                (Some(Wake::Time), None) if self.unseen || !self.glance.unchanged() => return Ok(Wake::Look),
+                (Some(Wake::Time) | None, None) => {}
+                (wake, _) => return Ok(wake.unwrap_or(Wake::Look)),
             }
         }
     }
 }
 
 impl Sleeper for FilesSleeper<'_> {
+    fn only_ends(&mut self) {
+        self.only_ends = true;
+    }
+
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
+        let mut others = Some(Vec::new());
         // In the order given: the first is the own record.
         let mut todo: std::collections::VecDeque<Id> = ids.iter().cloned().collect();
         while let Some(id) = todo.pop_front() {
@@ -156,6 +192,13 @@ impl Sleeper for FilesSleeper<'_> {
                 && let Some(d) = stored.deployment()
             {
                 paths.push(self.path(stored.state(), d));
+                match (stored.state(), d.ttl, &mut others) {
+                    _ if watched.is_empty() => {}
+                    (State::Waiting | State::Attached, None, Some(others)) => {
+                        others.push(Stem::new(d.id.clone(), &d.place.boot, d.on_crash));
+                    }
+                    _ => others = None,
+                }
                 watched.push(d.clone());
                 // What was acquired inside another's command ends with that one.
                 if stored.state() == State::Detached {
@@ -163,6 +206,7 @@ impl Sleeper for FilesSleeper<'_> {
                 }
             }
         }
+        self.others = others;
         let now = txn.now();
         self.expiry = watched
             .iter()
@@ -203,17 +247,22 @@ impl Sleeper for FilesSleeper<'_> {
         if self.events.is_none() {
             return self.sleep_glancing(until, interrupts);
         }
-        let deadline = self.deadline(until);
-        self.sleep_until(deadline, interrupts)
+        loop {
+            let deadline = self.deadline(until);
+            if let Some(wake) = self.sleep_until(deadline, interrupts)? {
+                return Ok(wake);
+            }
+        }
     }
 }
 
 impl FilesSleeper<'_> {
+    /// Sleeps once; `None` where what has happened is no news.
     fn sleep_until(
         &mut self,
         deadline: Option<(Duration, Wake)>,
         interrupts: &[BorrowedFd<'_>],
-    ) -> Result<Wake> {
+    ) -> Result<Option<Wake>> {
         let timer = deadline.map(|(at, _)| timer::Timer::at(at));
         let wrong = |e| failed("wait for a change in", self.store.directory(), e);
         let timer = timer.transpose().map_err(wrong)?;
@@ -235,31 +284,53 @@ impl FilesSleeper<'_> {
         drop(fds);
         let (interrupted, rest) = ready.split_at(interrupts.len());
         if interrupted.contains(&true) {
-            return Ok(Wake::Interrupt);
+            return Ok(Some(Wake::Interrupt));
         }
         let (changed, rest) = rest.split_at(usize::from(self.events.is_some()));
         let ends = rest[..self.ends.len()].to_vec();
-        if changed.contains(&true) || ends.contains(&true) {
-            let urgent = ends.contains(&true);
+        if ends.contains(&true) {
             self.note_ends(&ends);
-            if let Some(events) = &mut self.events
-                && !events.drain()
-                && !urgent
-            {
-                events.linger(AFTER_YOU);
-            }
+            self.events.as_mut().map(events::Events::drain);
             self.looks = 0;
-            return Ok(Wake::Look);
+            return Ok(Some(Wake::Look));
         }
-        match deadline {
+        if changed.contains(&true) {
+            return Ok(self.news().then_some(Wake::Look));
+        }
+        Ok(Some(match deadline {
             Some((_, Wake::Look)) => {
                 self.looks = (self.looks + 1).min(LOOK_AGAIN.len());
-                Ok(Wake::Look)
+                Wake::Look
             }
-            Some((_, wake)) => Ok(wake),
-            None => Ok(Wake::Look),
-        }
+            Some((_, wake)) => wake,
+            None => Wake::Look,
+        }))
     }
+
+    /// Takes the events, and says whether they call for a look.
+    fn news(&mut self) -> bool {
+        let Some(told) = self.events.as_mut().map(events::Events::drain) else { return true };
+        let stand = !told.own && self.others_stand();
+        // While all their processes are watched, nobody's end goes unnoticed.
+        let settled = stand && !self.unseen;
+        self.looks = if settled { LOOK_AGAIN.len() } else { 0 };
+        if settled && self.only_ends {
+            return false;
+        }
+        if let Some(events) = self.events.as_mut().filter(|_| !told.own && (stand || !told.closed)) {
+            events.linger(AFTER_YOU);
+        }
+        true
+    }
+}
+
+/// What events were about.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    /// The record of the one that sleeps: the first path that was asked for.
+    own: bool,
+    /// A record was closed by somebody who could write to it: perhaps by the end of its process.
+    closed: bool,
 }
 
 fn is_own(d: &Deployment) -> bool {
@@ -323,18 +394,19 @@ mod events {
             all
         }
 
-        /// Takes all events; whether one is urgent: about the own record, or the last close of another.
-        pub(super) fn drain(&mut self) -> bool {
+        /// Takes all events.
+        pub(super) fn drain(&mut self) -> Told {
             let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
             let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
-            let mut urgent = false;
+            let mut told = Told::default();
             while let Ok(event) = reader.next() {
-                urgent |= Some(event.wd()) == self.own || event.events().contains(ReadFlags::CLOSE_WRITE);
+                told.own |= Some(event.wd()) == self.own;
+                told.closed |= event.events().contains(ReadFlags::CLOSE_WRITE);
             }
-            urgent
+            told
         }
 
-        /// Waits for more, but not once there is an urgent one.
+        /// Waits for more, but not once there is one about the own record, or the last close of another.
         pub(super) fn linger(&mut self, bound: Duration) {
             let until = clock::since_boot() + bound;
             loop {
@@ -342,7 +414,12 @@ mod events {
                 let Some(left) = Timespec::try_from(left).ok().filter(|_| !left.is_zero()) else { return };
                 let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
                 match poll(&mut fds, Some(&left)) {
-                    Ok(n) if n > 0 && self.drain() => return,
+                    Ok(n) if n > 0 => {
+                        let told = self.drain();
+                        if told.own || told.closed {
+                            return;
+                        }
+                    }
                     Ok(_) => {}
                     // A signal: for the caller to deal with.
                     Err(_) => return,
@@ -377,6 +454,10 @@ mod events {
         }
 
         pub(super) fn drain(&mut self) -> bool {
+            match *self {}
+        }
+
+        pub(super) fn drain(&mut self) -> Told {
             match *self {}
         }
 
