@@ -122,7 +122,9 @@ impl<'a> FilesSleeper<'a> {
             }
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
-        self.unseen = watched.iter().any(|d| !self.ends.iter().any(|(p, _)| *p == d.process) && !is_own(d));
+        let seen = |d: &Deployment| self.ends.iter().any(|(p, _)| *p == d.process);
+        let own = |place: usize, d: &Deployment| place == 0 && d.process.pid == std::process::id();
+        self.unseen = watched.iter().enumerate().any(|(place, d)| !seen(d) && !own(place, d));
     }
 
     fn watch_end(&mut self, p: &Process) {
@@ -331,10 +333,6 @@ struct Told {
     own: bool,
     /// A record was closed by somebody who could write to it: perhaps by the end of its process.
     closed: bool,
-}
-
-fn is_own(d: &Deployment) -> bool {
-    d.process.pid == std::process::id()
 }
 
 #[cfg(target_os = "linux")]
