@@ -94,7 +94,8 @@ pub struct Run {
 
 impl Exec for Run {
     fn exec(self, context: &Context) -> Answer {
-        let mut signals = Signals::take_over(process::myself().1)?;
+        // Given back by the end of the process, which is sooner than one by one.
+        let mut signals = std::mem::ManuallyDrop::new(Signals::take_over(process::myself().1)?);
         match (&self.id, &self.resume) {
             (Some(id), _) => self.under_acquired(context, id, &mut signals),
             (None, Some(id)) => self.resumed(context, id, &mut signals),

@@ -80,7 +80,8 @@ pub fn find(search: &Search) -> Result<Found, LocateError> {
     }
     let mut looked = Vec::new();
     for path in candidates(search) {
-        if looked.contains(&path) {
+        // By their text: names that differ in it and mean the same are only looked at twice.
+        if looked.iter().any(|before: &PathBuf| before.as_os_str() == path.as_os_str()) {
             continue;
         }
         let text = match read(&path) {

@@ -473,7 +473,7 @@ impl Top {
 
     fn read_some(&self, opened: &Opened) -> io::Result<Vec<u8>> {
         // One read for what it was when it was opened, and to see that this is all.
-        let mut bytes = vec![0; (opened.length as usize + 1).max(4096)];
+        let mut bytes = vec![0; (opened.length as usize + 1).max(SHORT)];
         let mut len = 0;
         loop {
             match opened.file.read_at(&mut bytes[len..], len as u64) {
@@ -556,6 +556,8 @@ impl Top {
     }
 }
 
+/// What is read of a file that was empty when it was opened, in bytes: more than a guard or a line.
+const SHORT: usize = 256;
 /// The largest file that is read: far more than any lock file or record, far less than memory.
 const LARGEST: usize = 64 << 20;
 

@@ -15,8 +15,17 @@ use crate::store::Result;
 /// Void lines a lock file may have before it is written anew, if there are also more of them than others.
 const MANY_VOID: usize = 64;
 
-/// How many lock files one decision keeps open: a deployment may take more locks than a process may open files.
+/// How many lock files one decision keeps open without asking how many files a process may open.
 const KEPT_OPEN: usize = 64;
+/// How many of those that a process may open are left to others.
+const LEFT_OPEN: u64 = 128;
+
+/// Whether a decision that has this many lock files open may keep one more: a deployment may take more locks than a
+/// process may open files.
+fn may_keep(open: usize) -> bool {
+    let may_open = || rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    open < KEPT_OPEN || may_open().is_none_or(|most| (open as u64) < most.saturating_sub(LEFT_OPEN))
+}
 
 impl Files<'_> {
     /// The lock's file, open for what this decision may do with it; `None` where there is none.
@@ -26,7 +35,7 @@ impl Files<'_> {
         }
         let (folder, path) = (Folder::Locks(lock.kind), names::lock_path(&lock.name));
         let opened = self.top.open_file(folder, &path, self.writes)?.map(Rc::new);
-        if let Some(opened) = opened.as_ref().filter(|_| self.lock_files.len() < KEPT_OPEN) {
+        if let Some(opened) = opened.as_ref().filter(|_| may_keep(self.lock_files.len())) {
             self.lock_files.insert(lock.clone(), opened.clone());
         }
         Ok(opened)

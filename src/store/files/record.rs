@@ -13,10 +13,18 @@ use crate::model::{Keep, LockRequest, Mode, Operation};
 const FORMAT: u64 = 1;
 /// How wide a value of the head is.
 const WIDTH: usize = 22;
+/// What fills it up.
+const PADDING: &str = "                      ";
 
 /// The whole record.
 #[must_use]
 pub fn write(d: &Deployment) -> String {
+    write_seen(d, d.place.device)
+}
+
+/// The whole record, of one that is seen through this device.
+#[must_use]
+pub fn write_seen(d: &Deployment, device: u64) -> String {
     let mut text = head(d);
     let out = &mut text;
     line(out, "id", &quoted(d.id.as_str()));
@@ -27,8 +35,8 @@ pub fn write(d: &Deployment) -> String {
     line(out, "start", &d.process.start);
     line(out, "pid_ns", &d.place.pid_ns);
     line(out, "time_ns", &d.place.time_ns);
-    if d.place.device != 0 {
-        line(out, "device", &d.place.device);
+    if device != 0 {
+        line(out, "device", &device);
     }
     if let Some(p) = &d.owner_process {
         line(out, "owner_pid", &p.pid);
@@ -91,12 +99,19 @@ pub fn head(d: &Deployment) -> String {
 }
 
 fn padded(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
-    let value = value.to_string();
-    let _ = writeln!(out, "{key} = {value:<WIDTH$}");
+    out.push_str(key);
+    out.push_str(" = ");
+    let end = out.len() + WIDTH;
+    let _ = write!(out, "{value}");
+    out.push_str(&PADDING[..end.saturating_sub(out.len())]);
+    out.push('\n');
 }
 
 fn line(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
-    let _ = writeln!(out, "{key} = {value}");
+    out.push_str(key);
+    out.push_str(" = ");
+    let _ = write!(out, "{value}");
+    out.push('\n');
 }
 
 fn list(out: &mut String, key: &str, items: impl Iterator<Item = String>) {
@@ -115,6 +130,11 @@ fn lock(request: &LockRequest) -> String {
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
+    if text.bytes().all(|b| (b' '..=b'~').contains(&b) && !matches!(b, b'"' | b'\\')) {
+        out.push_str(text);
+        out.push('"');
+        return out;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -191,13 +211,18 @@ impl Raw {
         if !text.ends_with('\n') {
             return Err("it is cut off".to_owned());
         }
-        for (number, line) in text.lines().enumerate() {
-            let wrong = || format!("line {} makes no sense", number + 1);
-            let (key, value) = line.split_once(" = ").ok_or_else(wrong)?;
+        let mut rest = text;
+        let mut number = 0;
+        while let Some(end) = first(rest, |b| b == b'\n') {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            number += 1;
+            let wrong = || format!("line {number} makes no sense");
+            let (key, value) = key_and_value(line).ok_or_else(wrong)?;
             if let Some(i) = NEEDED.iter().position(|needed| *needed == key) {
                 seen[i] = true;
             }
-            raw.set(key, &mut Scan { rest: value.trim_end() }).ok_or_else(wrong)?;
+            raw.set(key, &mut Scan { rest: value }).ok_or_else(wrong)?;
         }
         match seen.iter().position(|seen| !seen) {
             Some(i) => Err(format!("it does not say its {}", NEEDED[i])),
@@ -252,6 +277,19 @@ impl Raw {
     }
 }
 
+/// Where the first byte is that `wanted` means. By bytes: a list of 10,000 is as many records.
+fn first(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    text.as_bytes().iter().position(|b| wanted(*b))
+}
+
+/// `key = value`, without what fills the line up.
+fn key_and_value(line: &str) -> Option<(&str, &str)> {
+    let (key, rest) = line.split_at(first(line, |b| b == b' ')?);
+    let value = rest.strip_prefix(" = ")?;
+    let length = value.as_bytes().iter().rposition(|b| *b != b' ').map_or(0, |last| last + 1);
+    Some((key, value.get(..length)?))
+}
+
 /// A value of a record, read from its beginning.
 struct Scan<'a> {
     rest: &'a str,
@@ -260,7 +298,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// A number, or `true` or `false`: whatever ends at a comma, a bracket or the end.
     fn number<T: std::str::FromStr>(&mut self) -> Option<T> {
-        let end = self.rest.find([',', ']']).unwrap_or(self.rest.len());
+        let end = first(self.rest, |b| matches!(b, b',' | b']')).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word.parse().ok()
@@ -271,7 +309,7 @@ impl Scan<'_> {
         self.skip("\"")?;
         let mut text = String::new();
         loop {
-            let plain = self.rest.find(['"', '\\'])?;
+            let plain = first(self.rest, |b| matches!(b, b'"' | b'\\'))?;
             text.push_str(&self.rest[..plain]);
             self.rest = &self.rest[plain..];
             if self.skip("\"").is_some() {

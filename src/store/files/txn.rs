@@ -11,7 +11,7 @@ use super::names::{self, Stem};
 use super::queue::{self, Queue};
 use super::{boot_tag, history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
-use crate::deployment::{Deployment, Expiry, Happening, Id, Place, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
 use crate::process;
@@ -244,15 +244,9 @@ impl<'a> Files<'a> {
         let Some(stored) = self.peek(id)? else {
             return Ok(Standing::Gone);
         };
-        let (state, verdict) = match stored {
-            Peek::Locked(state) => (state, Verdict::Alive(None)),
-            Peek::Record(stored) => (stored.state(), self.verdict(&stored)?),
-        };
-        Ok(match (state, verdict) {
-            (State::Paused, _) => Standing::Gone,
-            (_, Verdict::Dead(_)) => Standing::Dead,
-            (State::Waiting, _) => Standing::Waits,
-            (State::Attached | State::Detached, _) => Standing::Holds,
+        Ok(match stored {
+            Peek::Locked(state) => standing_of(state, &Verdict::Alive(None)),
+            Peek::Record(stored) => standing_of(stored.state(), &self.verdict(&stored)?),
         })
     }
 
@@ -293,8 +287,7 @@ impl<'a> Files<'a> {
 
     /// The record of one that reaches the store as we do.
     pub(super) fn text(&self, d: &Deployment) -> String {
-        let place = Place { device: self.top.device, ..d.place.clone() };
-        record::write(&Deployment { place, ..d.clone() })
+        record::write_seen(d, self.top.device)
     }
 
     /// A line in the file of each lock.
@@ -330,6 +323,15 @@ impl<'a> Files<'a> {
             self.top.sync_folder(attached)?;
         }
         Ok(())
+    }
+}
+
+fn standing_of(state: State, verdict: &Verdict) -> Standing {
+    match (state, verdict) {
+        (State::Paused, _) => Standing::Gone,
+        (_, Verdict::Dead(_)) => Standing::Dead,
+        (State::Waiting, _) => Standing::Waits,
+        (State::Attached | State::Detached, _) => Standing::Holds,
     }
 }
 
@@ -429,10 +431,17 @@ impl Txn for Files<'_> {
     }
 
     fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
-        match stored {
-            Stored::Readable(state, d) => self.judge(*state, d),
-            Stored::Unreadable(u) => self.judge_unreadable(u),
+        let verdict = match stored {
+            Stored::Readable(state, d) => self.judge(*state, d)?,
+            Stored::Unreadable(u) => self.judge_unreadable(u)?,
+        };
+        // A list asks for the verdict on every record, then for everybody's standing at every lock. Beside a paused
+        // one may lie the record with which it is being resumed.
+        if stored.state() != State::Paused {
+            let standing = standing_of(stored.state(), &verdict);
+            self.standings.entry(stored.id().clone()).or_insert(standing);
         }
+        Ok(verdict)
     }
 
     fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
