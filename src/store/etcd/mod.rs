@@ -9,6 +9,7 @@ mod client;
 mod commit;
 mod history;
 mod keys;
+mod known;
 mod lease;
 mod life;
 mod messages;
@@ -30,6 +31,7 @@ use crate::deployment::Id;
 use client::{CallError, Client};
 use commit::Done;
 use keys::Keys;
+use known::Known;
 use lease::Keeper;
 use life::Again;
 use settings::Settings;
@@ -61,6 +63,7 @@ pub struct EtcdStore {
     /// How long the present call may be tried.
     patience: Cell<Duration>,
     own: RefCell<VecDeque<i64>>,
+    known: Known,
     keepers: RefCell<Vec<Kept>>,
     listener: Option<Arc<dyn Listener>>,
 }
@@ -87,6 +90,7 @@ impl EtcdStore {
             seen: Cell::new(0),
             patience: Cell::new(PATIENCE),
             own: RefCell::default(),
+            known: Known::default(),
             keepers: RefCell::default(),
             listener: None,
         })
@@ -132,6 +136,11 @@ impl EtcdStore {
 
     fn keeps(&self, id: Id, keeper: &Arc<Keeper>, waits: bool) {
         self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits });
+    }
+
+    /// Whether it waits, kept alive by this process.
+    fn waits(&self, id: &Id) -> bool {
+        self.keepers.borrow().iter().any(|kept| kept.waits && kept.id == *id)
     }
 
     /// The lease by which this process holds it, if it does.
@@ -184,7 +193,7 @@ fn polite_pause(conflicts: u32) {
 impl Store for EtcdStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
         let mut again = Again::default();
-        let mut view = None;
+        let mut view = self.known_now(self.deadline()).map_err(|e| self.failed(e))?;
         for conflicts in 0..CONFLICTS {
             let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut again);
             decision(&mut txn)?;
@@ -208,7 +217,11 @@ impl Store for EtcdStore {
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
         let mut again = Again::default();
-        look(&mut EtcdTxn::new(self, self.deadline(), None, &mut again))?;
+        let mut txn = EtcdTxn::new(self, self.deadline(), None, &mut again);
+        look(&mut txn)?;
+        if let Some(view) = txn.view.take() {
+            self.known.keep(view);
+        }
         Ok(true)
     }
 

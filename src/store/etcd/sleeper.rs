@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::EtcdStore;
 use super::client::Client;
-use super::keys::Part;
-use super::messages::{Streamed, WatchAnswer, coded, tree_end};
+use super::keys::{Keys, Part};
+use super::messages::{KeyValue, Streamed, WatchAnswer, coded, tree_end};
+use super::view::Content;
 use super::wire::Connection;
 use crate::clock;
 use crate::deployment::{Id, State};
@@ -133,7 +134,20 @@ impl<'a> EtcdSleeper<'a> {
         }
         let first = self.first_revision();
         let news = |at: i64| at >= first && !self.store.is_own(at);
-        if answer.events.iter().any(|e| news(e.kv.mod_revision)) { News::Some } else { News::None }
+        let told: Vec<&KeyValue> =
+            answer.events.iter().map(|e| &e.kv).filter(|kv| news(kv.mod_revision)).collect();
+        if let Some(id) = told.iter().find_map(|kv| self.granted(kv)) {
+            self.store.known.granted(id);
+        }
+        if told.is_empty() { News::None } else { News::Some }
+    }
+
+    /// The waiting deployment of this process that holds, as this says.
+    fn granted(&self, kv: &KeyValue) -> Option<Id> {
+        let (id, part) = Keys::parse(kv.below(&self.store.keys.deployments())?)?;
+        let waited = part == Part::Record && self.store.waits(&id);
+        let content = waited.then(|| Content::read(&kv.text(), &id).ok()).flatten()?;
+        content.state.holds().then_some(id)
     }
 
     /// Until when nothing has to be done here.
@@ -182,6 +196,8 @@ impl Sleeper for EtcdSleeper<'_> {
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        // What wakes us is newer.
+        self.store.known.forget();
         loop {
             self.keep_watch();
             match self.news() {

@@ -24,6 +24,7 @@ const GRANTS: usize = 40;
 pub(super) struct EtcdTxn<'a> {
     pub(super) store: &'a EtcdStore,
     pub(super) deadline: Duration,
+    /// What is known so far: see `known`.
     pub(super) view: Option<View>,
     pub(super) now: Now,
     queues: Option<HashMap<LockName, Vec<Entry>>>,
@@ -84,25 +85,10 @@ impl<'a> EtcdTxn<'a> {
         }
     }
 
-    /// The view, read when something is first asked of it.
-    pub(super) fn view(&mut self) -> Result<&View> {
-        if self.view.is_none() {
-            let loaded = View::load(&self.store.client, &self.store.keys, self.deadline);
-            let view = loaded.map_err(|e| self.store.failed(e))?;
-            self.store.saw(view.revision);
-            self.view = Some(view);
-        }
-        Ok(self.view.as_ref().expect("loaded above"))
-    }
-
-    fn record(&mut self, id: &Id) -> Result<Option<&Record>> {
-        Ok(self.view()?.records.get(id))
-    }
-
     /// Changes a record; what it was is kept for the commit.
     fn change(&mut self, id: &Id, record: Option<Record>) -> Result<()> {
-        self.view()?;
-        let view = self.view.as_mut().expect("loaded above");
+        self.record(id)?;
+        let view = self.view.as_mut().expect("its record was looked at");
         let before = match record {
             Some(record) => view.records.insert(id.clone(), record),
             None => view.records.remove(id),
