@@ -44,7 +44,7 @@ impl Known {
 impl EtcdStore {
     /// What a decision that is made now begins with. What a watch has said is not believed but looked up, for it may
     /// be old news; but only that is.
-    pub(super) fn known_now(&self, deadline: Duration) -> client::Result<Option<View>> {
+    fn known_now(&self, deadline: Duration) -> client::Result<Option<View>> {
         let known = self.known.view.take();
         if let Some(id) = self.known.granted.take() {
             return View::load_one(&self.client, &self.keys, &id, deadline);
@@ -57,6 +57,7 @@ impl EtcdStore {
 impl EtcdTxn<'_> {
     /// Everything, read when it is first asked for.
     pub(super) fn view(&mut self) -> Result<&View> {
+        self.begin()?;
         if self.view.as_ref().is_none_or(|view| !view.whole) {
             let loaded = View::load(&self.store.client, &self.store.keys, self.deadline);
             let mut view = loaded.map_err(|e| self.store.failed(e))?;
@@ -73,8 +74,18 @@ impl EtcdTxn<'_> {
         Ok(self.view.as_ref().expect("loaded above"))
     }
 
+    /// The first time that something is asked: what is known already.
+    fn begin(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.may_know) {
+            self.view = self.store.known_now(self.deadline).map_err(|e| self.store.failed(e))?;
+            self.view.iter().for_each(|view| self.store.saw(view.revision));
+        }
+        Ok(())
+    }
+
     /// The revision of what is known.
     pub(super) fn revision(&mut self) -> Result<i64> {
+        self.begin()?;
         match &self.view {
             Some(view) => Ok(view.revision),
             None => self.view().map(|view| view.revision),
@@ -82,6 +93,7 @@ impl EtcdTxn<'_> {
     }
 
     pub(super) fn record(&mut self, id: &Id) -> Result<Option<&Record>> {
+        self.begin()?;
         let known = self.view.as_ref().is_some_and(|view| view.records.contains_key(id));
         let view = if known { self.view.as_ref().expect("it is there") } else { self.view()? };
         Ok(view.records.get(id))

@@ -64,6 +64,8 @@ pub struct EtcdStore {
     patience: Cell<Duration>,
     own: RefCell<VecDeque<i64>>,
     known: Known,
+    /// How long the cluster may be unreachable.
+    most: Duration,
     keepers: RefCell<Vec<Kept>>,
     listener: Option<Arc<dyn Listener>>,
 }
@@ -83,6 +85,7 @@ impl EtcdStore {
     /// What is wrong with the place, for a person.
     pub fn new(place: Place) -> std::result::Result<EtcdStore, String> {
         let settings = Arc::new(Settings::check(place)?);
+        let most = settings.patience;
         Ok(EtcdStore {
             client: Client::new(settings.clone()),
             keys: Keys::below(&settings.prefix),
@@ -91,6 +94,7 @@ impl EtcdStore {
             patience: Cell::new(PATIENCE),
             own: RefCell::default(),
             known: Known::default(),
+            most,
             keepers: RefCell::default(),
             listener: None,
         })
@@ -102,6 +106,12 @@ impl EtcdStore {
         EtcdStore { listener: Some(listener), ..self }
     }
 
+    /// For somebody who waits at a keyboard.
+    #[must_use]
+    pub fn in_a_hurry(self) -> Self {
+        EtcdStore { most: LEAST, ..self }
+    }
+
     /// Until when what is begun now may take. One that holds may not be kept from noticing that its hold ends; one
     /// that waits would lose its place for nothing.
     fn deadline(&self) -> Duration {
@@ -109,12 +119,12 @@ impl EtcdStore {
         let keepers = self.keepers.borrow();
         let alive = || keepers.iter().filter_map(|kept| Some((kept.waits, kept.keeper.upgrade()?)));
         if alive().any(|(waits, _)| waits) {
-            self.patience.set(self.settings.patience * WAITING);
+            self.patience.set(self.most * WAITING);
             return now + self.patience.get();
         }
-        self.patience.set(self.settings.patience);
+        self.patience.set(self.most);
         let ends = alive().map(|(_, keeper)| keeper.deadline().give_up);
-        ends.fold(now + self.settings.patience, Duration::min).max(now + LEAST)
+        ends.fold(now + self.most, Duration::min).max(now + LEAST)
     }
 
     fn saw(&self, revision: i64) {
@@ -193,9 +203,10 @@ fn polite_pause(conflicts: u32) {
 impl Store for EtcdStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
         let mut again = Again::default();
-        let mut view = self.known_now(self.deadline()).map_err(|e| self.failed(e))?;
+        let mut view = None;
         for conflicts in 0..CONFLICTS {
             let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut again);
+            txn.may_know = conflicts == 0;
             decision(&mut txn)?;
             let happened = std::mem::take(&mut txn.happened);
             match txn.commit()? {

@@ -26,6 +26,8 @@ pub(super) struct EtcdTxn<'a> {
     pub(super) deadline: Duration,
     /// What is known so far: see `known`.
     pub(super) view: Option<View>,
+    /// It may begin with what was known before.
+    pub(super) may_know: bool,
     pub(super) now: Now,
     queues: Option<HashMap<LockName, Vec<Entry>>>,
     pub(super) again: &'a mut Again,
@@ -69,6 +71,7 @@ impl<'a> EtcdTxn<'a> {
             store,
             deadline,
             view,
+            may_know: false,
             now: clock::now(),
             queues: None,
             again,
