@@ -86,11 +86,6 @@ impl Proxy {
         asked.iter().map(|(what, count)| format!("{count} {what}")).collect()
     }
 
-    /// Whether somebody has asked for a watch since then.
-    pub fn watches(&self) -> bool {
-        self.shared.asked.lock().unwrap().contains_key("watch")
-    }
-
     /// Reads and transactions since the last time it was asked.
     pub fn trips(&self) -> (u64, u64) {
         let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());

@@ -232,7 +232,8 @@ impl EtcdTxn<'_> {
             let record = self.view.as_ref().and_then(|v| v.records.get(&id));
             let waits =
                 record.and_then(|r| r.content.as_ref().ok()).is_some_and(|c| c.state == State::Waiting);
-            self.store.keeps(id, &keeper, waits);
+            let resumed = record.is_some_and(|r| r.paused.is_some());
+            self.store.keeps(id, &keeper, waits, resumed);
         }
         self.store.prune(at);
     }

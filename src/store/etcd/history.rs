@@ -65,10 +65,10 @@ impl EtcdStore {
             self.client.call::<serde_json::Value>("/v3/kv/deleterange", &body, Repeat::Harmless, deadline);
     }
 
-    /// Every lock with a ledger, as of this revision.
-    pub(super) fn ledger_names(&self, revision: i64, deadline: Duration) -> client::Result<Vec<LockName>> {
+    /// Every lock with a ledger.
+    pub(super) fn ledger_names(&self, deadline: Duration) -> client::Result<Vec<LockName>> {
         let prefix = self.keys.ledgers();
-        let range = Range { keys_only: true, revision, ..Range::prefix(&prefix) };
+        let range = Range { keys_only: true, ..Range::prefix(&prefix) };
         let answer = self.client.range(&range, deadline)?;
         let keys = answer.kvs.iter().filter_map(|kv| kv.below(&prefix));
         let mut names: Vec<LockName> = keys.filter_map(|key| lock_of(key.rsplit_once('/')?.0)).collect();

@@ -168,12 +168,6 @@ impl Range {
         Range { to: Some(after(&from)), from, ..Range::default() }
     }
 
-    /// This key, and all that lie below it.
-    pub(super) fn tree(key: impl Into<String>) -> Range {
-        let from = key.into();
-        Range { to: Some(tree_end(&from)), from, ..Range::default() }
-    }
-
     /// This one key.
     pub(super) fn one(key: impl Into<String>) -> Range {
         Range { from: key.into(), ..Range::default() }

@@ -76,6 +76,8 @@ struct Kept {
     keeper: Weak<Keeper>,
     /// It does not hold yet.
     waits: bool,
+    /// It was paused before, and is again if it is killed.
+    resumed: bool,
 }
 
 impl EtcdStore {
@@ -144,13 +146,13 @@ impl EtcdStore {
         self.own.borrow().contains(&revision)
     }
 
-    fn keeps(&self, id: Id, keeper: &Arc<Keeper>, waits: bool) {
-        self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits });
+    fn keeps(&self, id: Id, keeper: &Arc<Keeper>, waits: bool, resumed: bool) {
+        self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits, resumed });
     }
 
-    /// Whether it waits, kept alive by this process.
+    /// Whether it is new and waits, kept alive by this process.
     fn waits(&self, id: &Id) -> bool {
-        self.keepers.borrow().iter().any(|kept| kept.waits && kept.id == *id)
+        self.keepers.borrow().iter().any(|kept| kept.waits && !kept.resumed && kept.id == *id)
     }
 
     /// The lease by which this process holds it, if it does.

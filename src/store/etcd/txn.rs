@@ -147,8 +147,8 @@ impl<'a> EtcdTxn<'a> {
 
     fn open_ledger(&mut self, name: &LockName) -> Result<&mut Ledger> {
         if !self.ledgers.contains_key(name) {
-            let revision = self.view()?.revision;
-            let range = Range { revision, ..Range::prefix(self.store.keys.ledger(name)) };
+            // Read as it is now: the commit makes sure that it was so at the view's revision, which may be compacted.
+            let range = Range::prefix(self.store.keys.ledger(name));
             let read = self.store.client.range(&range, self.deadline);
             let kvs = read.map_err(|e| self.store.failed(e))?.kvs;
             let lines: Vec<String> = kvs.iter().map(super::messages::KeyValue::text).collect();
@@ -365,8 +365,7 @@ impl Txn for EtcdTxn<'_> {
     }
 
     fn ledgers(&mut self) -> Result<Vec<LockName>> {
-        let revision = self.view()?.revision;
-        self.store.ledger_names(revision, self.deadline).map_err(|e| self.store.failed(e))
+        self.store.ledger_names(self.deadline).map_err(|e| self.store.failed(e))
     }
 
     fn ledger(&mut self, name: &LockName) -> Result<Vec<String>> {

@@ -57,20 +57,6 @@ impl View {
         View::of(answer, client, keys, deadline)
     }
 
-    /// One that can be read and holds, and nothing else; `None` where it is not so.
-    pub(super) fn load_one(
-        client: &Client,
-        keys: &Keys,
-        id: &Id,
-        deadline: Duration,
-    ) -> client::Result<Option<View>> {
-        let range = Range::tree(keys.deployment(id, Part::Record));
-        let answer = client.range(&range, deadline)?;
-        let (revision, (base, records)) = (answer.header.revision, read_all(&answer, keys));
-        let content = records.get(id).and_then(|r| r.content.as_ref().ok());
-        Ok(content.is_some_and(|c| c.state.holds()).then(|| View::part(revision, base, records)))
-    }
-
     /// These records, and no more is known.
     pub(super) fn part(revision: i64, base: u64, records: BTreeMap<Id, Record>) -> View {
         View { revision, whole: false, base, records, stray: HashMap::new() }
