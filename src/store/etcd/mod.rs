@@ -157,9 +157,12 @@ impl EtcdStore {
 
     /// The lease by which this process holds it, if it does.
     fn lease_of(&self, id: &Id) -> Option<i64> {
+        self.keeper_of(id).map(|keeper| keeper.lease())
+    }
+
+    fn keeper_of(&self, id: &Id) -> Option<Arc<Keeper>> {
         let keepers = self.keepers.borrow();
-        let kept = keepers.iter().find(|kept| kept.id == *id)?;
-        kept.keeper.upgrade().map(|keeper| keeper.lease())
+        keepers.iter().find(|kept| kept.id == *id)?.keeper.upgrade()
     }
 
     /// This deployment has been found to hold.

@@ -326,8 +326,11 @@ impl Txn for EtcdTxn<'_> {
         })
     }
 
-    /// What is committed is on the disks of a majority.
-    fn make_durable(&mut self, _id: &Id) -> Result<()> {
+    /// What is committed is on the disks of a majority. But what a stopped process was granted may be another's by now.
+    fn make_durable(&mut self, id: &Id) -> Result<()> {
+        if self.store.keeper_of(id).is_some_and(|keeper| clock::since_boot() >= keeper.deadline().give_up) {
+            return Err(StoreError::Lapsed(id.clone()));
+        }
         Ok(())
     }
 
