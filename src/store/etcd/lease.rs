@@ -78,14 +78,21 @@ impl Keeper {
         self.0.life().bare = true;
     }
 
-    /// Leaves an entry of the history to the thread; `false` where that writes none any more.
+    /// Leaves an entry of the history to the thread; `false` where that writes none any more. It is not woken: what
+    /// comes next is the start of a command, and not to be disturbed.
     pub(super) fn write(&self, key: String, entry: String) -> bool {
         let mut life = self.0.life();
         if life.hears {
             life.entries.push_back((key, entry));
-            self.0.wake.notify_all();
         }
         life.hears
+    }
+
+    /// Has the thread write what was left to it.
+    pub(super) fn stir(&self) {
+        if !self.0.life().entries.is_empty() {
+            self.0.wake.notify_all();
+        }
     }
 
     /// Until when it is sure.

@@ -165,6 +165,15 @@ impl EtcdStore {
         keepers.iter().find(|kept| kept.id == *id)?.keeper.upgrade()
     }
 
+    /// What was left to be written is written now.
+    fn stir(&self) {
+        self.keepers
+            .borrow()
+            .iter()
+            .filter_map(|kept| kept.keeper.upgrade())
+            .for_each(|keeper| keeper.stir());
+    }
+
     /// This deployment has been found to hold.
     fn holds(&self, id: &Id) {
         self.keepers
@@ -207,6 +216,7 @@ fn polite_pause(conflicts: u32) {
 
 impl Store for EtcdStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
+        self.stir();
         let mut again = Again::default();
         let mut view = None;
         for conflicts in 0..CONFLICTS {
@@ -232,6 +242,7 @@ impl Store for EtcdStore {
     }
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
+        self.stir();
         let mut again = Again::default();
         let mut txn = EtcdTxn::new(self, self.deadline(), None, &mut again);
         look(&mut txn)?;

@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_millis(300);
 /// How long after it was opened a watch may still tell what is long over.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// How long to wait for the rest of what one commit did: a watch tells it key by key.
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_millis(10);
 /// How many locks of a hold are watched at most.
 const LOCKS: usize = 16;
 
@@ -210,13 +210,17 @@ impl<'a> EtcdSleeper<'a> {
         content.state.holds().then_some((id, content))
     }
 
-    /// Takes what the watch says right after its first news, to know of a grant beside what brought it about.
+    /// Takes what the watch says right after its first news, to know of a grant beside what brought it about. Where
+    /// none comes nobody waits for us: a moment more does no harm.
     fn hear_the_rest(&mut self) {
-        let Some(stream) = self.stream.as_ref().filter(|_| !self.store.known.is_something()) else { return };
-        let mut fds = [PollFd::from_borrowed_fd(stream.connection.as_fd(), PollFlags::IN)];
-        let rest = Timespec::try_from(REST).ok();
-        if poll(&mut fds, rest.as_ref()).is_ok_and(|ready| ready > 0) {
-            let _ = self.news();
+        let until = clock::since_boot() + REST;
+        while !self.store.known.is_something() {
+            let Some(stream) = &self.stream else { return };
+            let mut fds = [PollFd::from_borrowed_fd(stream.connection.as_fd(), PollFlags::IN)];
+            let rest = Timespec::try_from(until.saturating_sub(clock::since_boot())).ok();
+            if !poll(&mut fds, rest.as_ref()).is_ok_and(|ready| ready > 0) || self.news() == News::Broken {
+                return;
+            }
         }
     }
 
