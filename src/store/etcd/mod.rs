@@ -155,6 +155,11 @@ impl EtcdStore {
         self.keepers.borrow().iter().any(|kept| kept.waits && !kept.resumed && kept.id == *id)
     }
 
+    /// Whether a deployment of this process waits.
+    fn awaits(&self) -> bool {
+        self.keepers.borrow().iter().any(|kept| kept.waits)
+    }
+
     /// The lease by which this process holds it, if it does.
     fn lease_of(&self, id: &Id) -> Option<i64> {
         self.keeper_of(id).map(|keeper| keeper.lease())

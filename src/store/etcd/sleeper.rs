@@ -1,6 +1,7 @@
 //! Sleeping until something in etcd changes: a watch from the revision that was looked at, opened anew wherever it
 //! breaks off, so that nothing is missed; ends of processes that tie locks on this host; one poll for all.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -28,6 +29,8 @@ const AGAIN: Duration = Duration::from_millis(300);
 const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// How long to wait for the rest of what one commit did: a watch tells it key by key.
 const REST: Duration = Duration::from_millis(10);
+/// How soon who holds looks who waits for it now: seldom, however many come.
+const CROWD: Duration = Duration::from_millis(50);
 /// How many locks of a hold are watched at most.
 const LOCKS: usize = 16;
 
@@ -43,6 +46,8 @@ pub(super) struct EtcdSleeper<'a> {
     again: bool,
     /// When to open it again.
     next: Duration,
+    /// When to look who waits for the own hold now.
+    crowd: Cell<Option<Duration>>,
     owners: Vec<OwnedFd>,
 }
 
@@ -77,6 +82,7 @@ impl<'a> EtcdSleeper<'a> {
             stream: None,
             again: false,
             next: Duration::ZERO,
+            crowd: Cell::new(None),
             owners,
         }
     }
@@ -170,7 +176,14 @@ impl<'a> EtcdSleeper<'a> {
         let first = self.first_revision();
         let news = |at: i64| at >= first && !self.store.is_own(at);
         let mut told = News::None;
+        let locks = self.store.keys.locks();
         for kv in answer.events.iter().map(|e| &e.kv).filter(|kv| news(kv.mod_revision)) {
+            if kv.below(&locks).is_some() {
+                // What was known of who waits is known no more; that alone is no reason to wake.
+                self.store.known.forget();
+                self.crowd.set(self.crowd.get().or(Some(clock::since_boot() + CROWD)));
+                continue;
+            }
             told = News::Some;
             match self.granted(kv) {
                 Some((id, content)) => self.store.was_granted(&id, content, kv.mod_revision),
@@ -214,7 +227,7 @@ impl<'a> EtcdSleeper<'a> {
     /// none comes nobody waits for us: a moment more does no harm.
     fn hear_the_rest(&mut self) {
         let until = clock::since_boot() + REST;
-        while !self.store.known.is_something() {
+        while self.store.awaits() && !self.store.known.is_something() {
             let Some(stream) = &self.stream else { return };
             let mut fds = [PollFd::from_borrowed_fd(stream.connection.as_fd(), PollFlags::IN)];
             let rest = Timespec::try_from(until.saturating_sub(clock::since_boot())).ok();
@@ -231,7 +244,7 @@ impl<'a> EtcdSleeper<'a> {
             None if self.wanted.is_empty() => clock::since_boot() + QUIET,
             None => self.next,
         };
-        until.map_or(own, |at| at.min(own))
+        [until, self.crowd.get()].into_iter().flatten().fold(own, Duration::min)
     }
 }
 
@@ -268,6 +281,7 @@ impl Sleeper for EtcdSleeper<'_> {
         }
         // Who holds alone and is told of each change there knows who is next when it gives back.
         self.store.known.watch(!queues.is_empty());
+        self.crowd.set(None);
         wanted.extend(queues.into_iter().map(|key| (key.clone(), just(&key))));
         wanted.sort();
         let revision = self.store.seen.get();
@@ -303,6 +317,9 @@ impl Sleeper for EtcdSleeper<'_> {
             }
             if until.is_some_and(|at| clock::since_boot() >= at) {
                 return Ok(Wake::Time);
+            }
+            if self.crowd.get().is_some_and(|at| clock::since_boot() >= at) {
+                return Ok(Wake::Look);
             }
             let left = self.rest_until(until).saturating_sub(clock::since_boot());
             let timeout = Timespec::try_from(left).ok();
