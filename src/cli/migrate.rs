@@ -59,9 +59,10 @@ fn tell(migrated: Migrated, from: &str, to: &str, topology: &Topology) -> Answer
             complain(&format!("nothing to carry over: there is no lock directory {from}"));
             Ok(code::DONE)
         }
-        Migrated::Done { held, paused, ledgers } => {
+        Migrated::Done { held, paused, ledgers, events } => {
             say(&format!(
-                "carried over to {to}: {held} held, {paused} paused, the versions of {ledgers} applications\n"
+                "carried over to {to}: {held} held, {paused} paused, the versions of {ledgers} applications, \
+                 {events} events of the history\n"
             ))?;
             if topology.store.backend.value != Backend::Etcd {
                 complain(&format!(

@@ -156,7 +156,7 @@ fn containers(t: &Topology, environment: Option<String>) -> Vec<(String, String)
 }
 
 fn locks(context: &Context, offer: Offer) -> Result<Vec<(String, String)>, Failure> {
-    let found = survey(&context.store()?)?;
+    let found = survey(&context.store()?.in_a_hurry())?;
     let all = found.locks.iter().filter(|l| offer == Offer::Locks || l.lock.kind == Kind::Name);
     let of = |lock: &crate::ops::survey::LockShown| {
         let waits = lock.entries.iter().filter(|(_, holds)| !holds).count();
@@ -167,7 +167,7 @@ fn locks(context: &Context, offer: Offer) -> Result<Vec<(String, String)>, Failu
 }
 
 fn ids(context: &Context) -> Result<Vec<(String, String)>, Failure> {
-    let found = survey(&context.store()?)?;
+    let found = survey(&context.store()?.in_a_hurry())?;
     let of = |shown: &Shown| {
         let (state, _) = table::state_word(shown);
         let what = match &shown.stored {

@@ -31,6 +31,15 @@ impl Opened {
         }
     }
 
+    /// For somebody who waits at a keyboard: a server that does not answer at once is not waited for.
+    pub fn in_a_hurry(self) -> Self {
+        match self {
+            Opened::Files(store) => Opened::Files(store),
+            #[cfg(feature = "etcd")]
+            Opened::Etcd(store) => Opened::Etcd(Box::new(store.in_a_hurry())),
+        }
+    }
+
     fn store(&self) -> &dyn Store {
         match self {
             Opened::Files(store) => store,

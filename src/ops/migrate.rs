@@ -1,4 +1,6 @@
-//! Moving to another store: what is held without a process, what is paused, and the versions of applications.
+//! Moving to another store: what is held without a process, what is paused, the versions of applications, the history.
+
+use std::collections::HashSet;
 
 use super::Result;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
@@ -7,12 +9,16 @@ use crate::store::{self, Store, Txn};
 
 /// How many are carried over by one decision of the new store.
 const AT_ONCE: usize = 20;
+/// How many lines of the history at once.
+const LINES: usize = 100;
+/// How many lines of the history at most: a server keeps no more either.
+const MOST: usize = 10_000;
 
 /// How moving ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Migrated {
-    /// Carried over: so many that hold, so many paused, and the versions of so many applications.
+    /// Carried over: so many that hold, so many paused, the versions of so many applications, so many events.
     Done {
         /// Those that hold.
         held: usize,
@@ -20,6 +26,8 @@ pub enum Migrated {
         paused: usize,
         /// Applications with versions.
         ledgers: usize,
+        /// Lines of the history.
+        events: usize,
     },
     /// These wait, or hold by a process or for a person, or cannot be read: nothing was moved.
     Busy(Vec<Stored>),
@@ -63,6 +71,7 @@ pub fn migrate(
         }
         raise(old.next_number()?)?;
         let ledgers = carry_ledgers(old, to)?;
+        let events = carry_history(from, to)?;
         for some in loads.chunks(AT_ONCE) {
             store::decide(to, |new| some.iter().try_for_each(|load| enter(new, load)))?;
         }
@@ -71,7 +80,7 @@ pub fn migrate(
             old.remove(&load.deployment.id)?;
         }
         let held = loads.iter().filter(|l| l.state == State::Detached).count();
-        Ok(Migrated::Done { held, paused: loads.len() - held, ledgers })
+        Ok(Migrated::Done { held, paused: loads.len() - held, ledgers, events })
     })
 }
 
@@ -111,6 +120,21 @@ fn enter(new: &mut dyn Txn, load: &Load) -> Result<()> {
         drop(new.enter(&load.deployment, load.state, &load.under)?);
     }
     Ok(())
+}
+
+/// The last lines of the history, before whatever happens in the new store; those that are there already are not
+/// carried twice. How many there are of them in all.
+fn carry_history(from: &dyn Store, to: &dyn Store) -> Result<usize> {
+    let mut lines = from.history()?;
+    // The last may be torn.
+    lines.retain(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
+    lines.drain(..lines.len().saturating_sub(MOST));
+    let there: HashSet<String> = to.history()?.into_iter().collect();
+    let missing: Vec<&String> = lines.iter().filter(|line| !there.contains(*line)).collect();
+    for some in missing.chunks(LINES) {
+        store::decide(to, |new| some.iter().try_for_each(|line| new.log(line)))?;
+    }
+    Ok(lines.len())
 }
 
 fn carry_ledgers(old: &mut dyn Txn, to: &dyn Store) -> Result<usize> {

@@ -139,11 +139,16 @@ fn what_is_held_without_a_process_and_what_is_paused_moves_over() {
     let paused = crate::tools::id(&scene.until("paused", 1)[0]);
     let said = scene.run(&["migrate", "--to", "etcd"]);
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.contains("1 held, 1 paused, the versions of 1 applications"), "{said:?}");
+    assert!(said.out.contains("1 held, 1 paused, the versions of 1 applications, "), "{said:?}");
     assert!(said.err.contains("backend = \"etcd\""), "{said:?}");
     // Nothing is left, so it can be said again.
     assert!(scene.list()["deployments"].as_array().unwrap().is_empty());
     assert_eq!(scene.run(&["migrate", "--to", "etcd"]).code, 1, "the cluster is in use now");
+    // What happened before is remembered there, once.
+    let history = ["history", "--format", "json"];
+    let before = scene.ok(&history);
+    assert!(before.contains("\"released\"") && before.contains("window"), "{before}");
+    assert_eq!(scene.ok(&[&on_etcd[..], &history].concat()), before);
     // The same ids, the same locks, the same order.
     assert_eq!(scene.run(&[&on_etcd[..], &["run", "-n", "-e", "prod", "--", "true"]].concat()).code, 75);
     scene.ok(&[&on_etcd[..], &["release", &held]].concat());

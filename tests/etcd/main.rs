@@ -37,16 +37,20 @@ mod backend {
     }
 }
 
+mod clocks;
 mod commands;
 mod crash;
 mod crowd;
 mod faults;
 #[path = "../e2e/nested.rs"]
 mod nested;
+mod network;
 mod proxy;
 #[path = "../e2e/queues.rs"]
 mod queues;
+mod shown;
 #[path = "../e2e/table.rs"]
 mod table;
+mod trips;
 #[path = "../e2e/waiting.rs"]
 mod waiting;

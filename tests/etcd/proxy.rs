@@ -1,15 +1,18 @@
 //! A network between a client and a member of the cluster that can be cut, and that can lose answers.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How soon a pump notices what is asked of it.
 const TICK: Duration = Duration::from_millis(10);
 /// What of a request says that it is a transaction.
-const TXN: &[u8] = b"POST /v3/kv/txn";
+const TXN: &str = "kv/txn";
+/// What a request begins with; what it carries is in base64.
+const POST: &[u8] = b"POST /v3/";
 
 #[derive(Default)]
 struct Shared {
@@ -20,9 +23,8 @@ struct Shared {
     lose: AtomicU64,
     lost: AtomicU64,
     generation: AtomicU64,
-    /// Requests of either kind that came through.
-    reads: AtomicU64,
-    txns: AtomicU64,
+    /// Requests that came through, by what they ask for.
+    asked: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Such a network.
@@ -78,9 +80,17 @@ impl Proxy {
         self.shared.lost.load(Ordering::SeqCst)
     }
 
+    /// What was asked for since the last time this was asked: `2 kv/range`, `1 kv/txn`, ….
+    pub fn asked(&self) -> Vec<String> {
+        let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
+        asked.iter().map(|(what, count)| format!("{count} {what}")).collect()
+    }
+
     /// Reads and transactions since the last time it was asked.
     pub fn trips(&self) -> (u64, u64) {
-        (self.shared.reads.swap(0, Ordering::SeqCst), self.shared.txns.swap(0, Ordering::SeqCst))
+        let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
+        let count = |what: &str| asked.get(what).copied().unwrap_or_default();
+        (count("kv/range"), count(TXN))
     }
 }
 
@@ -102,19 +112,24 @@ fn pump_both(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
 
 /// Counts a request; one whose answer is to be lost is forwarded all the same.
 fn note(bytes: &[u8], shared: &Shared, swallow: &AtomicBool) -> bool {
-    let has = |what: &[u8]| bytes.windows(what.len()).any(|w| w == what);
-    if has(b"POST /v3/kv/range") {
-        shared.reads.fetch_add(1, Ordering::SeqCst);
-    }
-    if has(TXN) {
-        shared.txns.fetch_add(1, Ordering::SeqCst);
-        let lose = shared.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if lose.is_ok() {
+    for path in requests(bytes) {
+        *shared.asked.lock().unwrap().entry(path.clone()).or_default() += 1;
+        let lose = || shared.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if path == TXN && lose().is_ok() {
             shared.lost.fetch_add(1, Ordering::SeqCst);
             swallow.store(true, Ordering::SeqCst);
         }
     }
     true
+}
+
+/// What the requests that begin here ask for.
+fn requests(bytes: &[u8]) -> Vec<String> {
+    let begins =
+        bytes.windows(POST.len()).enumerate().filter(|(_, w)| *w == POST).map(|(at, _)| at + POST.len());
+    begins
+        .map(|at| bytes[at..].iter().take_while(|b| **b != b' ').map(|b| char::from(*b)).collect())
+        .collect()
 }
 
 fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, let_through: &dyn Fn(&[u8]) -> bool) {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::messages::{AuthAnswer, ErrorAnswer, LeaseAnswer, Range, RangeAnswer, StatusAnswer, Streamed};
+use super::messages::{
+    AuthAnswer, ErrorAnswer, LeaseAnswer, Range, RangeAnswer, StatusAnswer, Streamed, coded,
+};
 use super::settings::Settings;
 use super::wire::{Broken, Connection, Head};
 use crate::clock;
@@ -272,6 +274,12 @@ impl Client {
     /// A look that must see what was written last, wherever.
     pub(super) fn range(&self, range: &Range, deadline: Duration) -> Result<RangeAnswer> {
         self.call("/v3/kv/range", &range.json(), Repeat::Harmless, deadline)
+    }
+
+    /// Writes a key; twice is as good as once.
+    pub(super) fn put(&self, key: &str, value: &str, deadline: Duration) -> Result<()> {
+        let body = json!({ "key": coded(key.as_bytes()), "value": coded(value.as_bytes()) });
+        self.call::<Value>("/v3/kv/put", &body, Repeat::Harmless, deadline).map(drop)
     }
 
     /// A new lease.

@@ -78,11 +78,19 @@ impl EtcdTxn<'_> {
         if self.before.is_empty() && self.lines.is_empty() && !noted {
             return Ok(Done::Committed(None));
         }
-        let revision = self.view()?.revision;
+        let moved = self.moved_locks();
+        if !moved.is_empty() {
+            // Their queues are written too.
+            self.view()?;
+        }
+        let revision = self.revision()?;
         let keys = self.store.keys.clone();
+        if self.before.is_empty() && !noted && self.store.leave(keys.history(revision, &nonce()), &self.lines)
+        {
+            return Ok(Done::Committed(None));
+        }
         let witness = (!self.lines.is_empty() || noted).then(|| keys.history(revision, &nonce()));
         let base = self.base_of(&keys, revision, witness.as_deref());
-        let moved = self.moved_locks();
         let mut precise = Transaction { compares: base.compares.clone(), steps: base.steps.clone() };
         let rests: BTreeSet<&LockName> = self.locks_seen.iter().chain(&moved).collect();
         precise.compares.push(Compare::unwritten_since(&keys.guard(), revision));
@@ -112,6 +120,7 @@ impl EtcdTxn<'_> {
             if coarsely {
                 self.write_locks(&moved, at);
             }
+            self.remember(at);
         }
         Ok(done)
     }
@@ -140,8 +149,7 @@ impl EtcdTxn<'_> {
         }
         if let Some(witness) = witness {
             base.compares.push(Compare::written_at(witness, 0));
-            let value = format!("{}\n", self.lines.join("\n"));
-            base.steps.push(Step::Put { key: witness.to_owned(), value, lease: 0 });
+            base.steps.push(Step::Put { key: witness.to_owned(), value: entry(&self.lines), lease: 0 });
         }
         base
     }
@@ -224,7 +232,8 @@ impl EtcdTxn<'_> {
             let record = self.view.as_ref().and_then(|v| v.records.get(&id));
             let waits =
                 record.and_then(|r| r.content.as_ref().ok()).is_some_and(|c| c.state == State::Waiting);
-            self.store.keeps(id, &keeper, waits);
+            let resumed = record.is_some_and(|r| r.paused.is_some());
+            self.store.keeps(id, &keeper, waits, resumed);
         }
         self.store.prune(at);
     }
@@ -247,6 +256,11 @@ impl EtcdTxn<'_> {
             }
         }
     }
+}
+
+/// An entry of the history.
+pub(super) fn entry(lines: &[String]) -> String {
+    format!("{}\n", lines.join("\n"))
 }
 
 /// What of a record makes a queue.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::EtcdStore;
 use super::client::{self, Repeat};
-use super::commit::Transaction;
+use super::commit::{Transaction, entry};
 use super::messages::{Compare, KeyValue, Range, Step, coded};
 use super::view::{LockShown, View};
 use crate::model::LockName;
@@ -65,10 +65,10 @@ impl EtcdStore {
             self.client.call::<serde_json::Value>("/v3/kv/deleterange", &body, Repeat::Harmless, deadline);
     }
 
-    /// Every lock with a ledger, as of this revision.
-    pub(super) fn ledger_names(&self, revision: i64, deadline: Duration) -> client::Result<Vec<LockName>> {
+    /// Every lock with a ledger.
+    pub(super) fn ledger_names(&self, deadline: Duration) -> client::Result<Vec<LockName>> {
         let prefix = self.keys.ledgers();
-        let range = Range { keys_only: true, revision, ..Range::prefix(&prefix) };
+        let range = Range { keys_only: true, ..Range::prefix(&prefix) };
         let answer = self.client.range(&range, deadline)?;
         let keys = answer.kvs.iter().filter_map(|kv| kv.below(&prefix));
         let mut names: Vec<LockName> = keys.filter_map(|key| lock_of(key.rsplit_once('/')?.0)).collect();
@@ -123,17 +123,22 @@ impl EtcdStore {
         steps
     }
 
+    /// Leaves an entry of the history, on which nothing else depends, to the thread that keeps a deployment of this
+    /// process alive: a command need not wait for it. `false` where there is none.
+    pub(super) fn leave(&self, key: String, lines: &[String]) -> bool {
+        let keepers = self.keepers.borrow();
+        let keeper = keepers.iter().find_map(|kept| kept.keeper.upgrade());
+        keeper.is_some_and(|keeper| keeper.write(key, entry(lines)))
+    }
+
     /// What is added to revisions from now on, so that numbers stay above those of another store.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn rise_above(&self, number: u64) -> Result<()> {
-        let deadline = self.deadline();
-        let body = serde_json::json!({
-            "key": coded(self.keys.base().as_bytes()), "value": coded(number.to_string().as_bytes())
-        });
-        let put = self.client.call::<serde_json::Value>("/v3/kv/put", &body, Repeat::Harmless, deadline);
-        put.map(drop).map_err(|e| self.failed(e))
+        self.known.forget();
+        let put = self.client.put(&self.keys.base(), &number.to_string(), self.deadline());
+        put.map_err(|e| self.failed(e))
     }
 }
 

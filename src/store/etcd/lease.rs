@@ -1,6 +1,7 @@
 //! A lease, kept alive on a thread: what says that a deployment's process lives. And until when, by this host's
 //! own clock, that is sure: whoever holds under it must have ended before the server can have let it go.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ struct Shared {
     wake: Condvar,
 }
 
+#[derive(Default)]
 struct Life {
     /// When the last keepalive that was answered was sent, by the boot clock.
     sent: Duration,
@@ -36,6 +38,18 @@ struct Life {
     over: bool,
     /// Nothing is bound to it any more: it may run out by itself.
     bare: bool,
+    /// Entries of the history that nobody waits for, and when to write the first of them.
+    entries: VecDeque<(String, String)>,
+    write_at: Duration,
+    /// The thread is there.
+    hears: bool,
+}
+
+/// What the thread has to do.
+enum Task {
+    Beat,
+    Write(String, String),
+    End,
 }
 
 impl Keeper {
@@ -44,11 +58,13 @@ impl Keeper {
         let settings = client.settings().clone();
         let sent = clock::since_boot();
         let lease = client.grant_lease(settings.lease, deadline)?;
-        let life = Mutex::new(Life { sent, gone: false, over: false, bare: false });
+        let life = Mutex::new(Life { sent, hears: true, ..Life::default() });
         let shared = Arc::new(Shared { settings, lease, life, wake: Condvar::new() });
         let kept = shared.clone();
         // Without a thread the deadline passes, and the hold is given up in time.
-        let _ = std::thread::Builder::new().name("lease".into()).spawn(move || kept.keep());
+        if std::thread::Builder::new().name("lease".into()).spawn(move || kept.keep()).is_err() {
+            shared.life().hears = false;
+        }
         Ok(Keeper(shared))
     }
 
@@ -60,6 +76,23 @@ impl Keeper {
     /// Nothing is bound to it any more.
     pub(super) fn bare(&self) {
         self.0.life().bare = true;
+    }
+
+    /// Leaves an entry of the history to the thread; `false` where that writes none any more. It is not woken: what
+    /// comes next is the start of a command, and not to be disturbed.
+    pub(super) fn write(&self, key: String, entry: String) -> bool {
+        let mut life = self.0.life();
+        if life.hears {
+            life.entries.push_back((key, entry));
+        }
+        life.hears
+    }
+
+    /// Has the thread write what was left to it.
+    pub(super) fn stir(&self) {
+        if !self.0.life().entries.is_empty() {
+            self.0.wake.notify_all();
+        }
     }
 
     /// Until when it is sure.
@@ -87,46 +120,82 @@ impl Shared {
     fn keep(&self) {
         let client = Client::new(self.settings.clone());
         let beat = self.settings.lease / BEATS;
-        let mut pause = beat;
-        while self.rest(pause) {
-            let sent = clock::since_boot();
-            pause = match client.keep_lease(self.lease, sent + beat) {
-                Ok(true) => {
-                    self.life().sent = sent;
-                    beat
+        let mut next = clock::since_boot() + beat;
+        loop {
+            match self.next_task(next) {
+                Task::End => break,
+                Task::Write(key, entry) => self.write(&client, &key, &entry),
+                Task::Beat => {
+                    let sent = clock::since_boot();
+                    let pause = match client.keep_lease(self.lease, sent + beat) {
+                        Ok(true) => {
+                            self.life().sent = sent;
+                            beat
+                        }
+                        Ok(false) => {
+                            self.life().gone = true;
+                            break;
+                        }
+                        Err(_) => beat / BEATS,
+                    };
+                    next = clock::since_boot() + pause;
                 }
-                Ok(false) => {
-                    self.life().gone = true;
-                    return;
-                }
-                Err(_) => beat / BEATS,
-            };
+            }
         }
+        // Nobody waits for what is written no more.
+        let mut life = self.life();
+        life.hears = false;
+        life.entries.clear();
+        self.wake.notify_all();
     }
 
-    /// Rests; whether to go on.
-    fn rest(&self, time: Duration) -> bool {
-        let until = clock::since_boot() + time;
+    /// Writes an entry, which may be there already; what cannot be written is tried again as long as there is time.
+    fn write(&self, client: &Client, key: &str, entry: &str) {
+        let over = self.life().over;
+        let time = if over { FAREWELL } else { self.settings.lease / BEATS };
+        let written = client.put(key, entry, clock::since_boot() + time).is_ok();
         let mut life = self.life();
-        while !life.over {
-            let left = until.saturating_sub(clock::since_boot());
+        if written || over {
+            life.entries.pop_front();
+        } else {
+            life.write_at = clock::since_boot() + time;
+        }
+        self.wake.notify_all();
+    }
+
+    /// Rests until there is something to do: at the latest when the next keepalive is due.
+    fn next_task(&self, beat: Duration) -> Task {
+        let mut life = self.life();
+        loop {
+            let now = clock::since_boot();
+            let entry = life.entries.front().filter(|_| life.over || now >= life.write_at);
+            if let Some((key, entry)) = entry {
+                return Task::Write(key.clone(), entry.clone());
+            }
+            if life.over {
+                return Task::End;
+            }
+            let left = beat.saturating_sub(now);
             if left.is_zero() {
-                return true;
+                return Task::Beat;
             }
             life = self.wake.wait_timeout(life, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        false
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let bound = {
-            let mut life = self.0.life();
-            life.over = true;
-            !life.gone && !life.bare
-        };
+        let mut life = self.0.life();
+        life.over = true;
         self.0.wake.notify_all();
+        // What the history is still to be told takes a moment, if anything.
+        let until = clock::since_boot() + FAREWELL;
+        while life.hears && !life.entries.is_empty() && clock::since_boot() < until {
+            life = self.0.wake.wait_timeout(life, FAREWELL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let bound = !life.gone && !life.bare;
+        drop(life);
         if bound {
             // What is bound to it is dead from now on. Unheard, it is dead when the lease has run out.
             let client = Client::new(self.0.settings.clone());

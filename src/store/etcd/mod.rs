@@ -9,6 +9,7 @@ mod client;
 mod commit;
 mod history;
 mod keys;
+mod known;
 mod lease;
 mod life;
 mod messages;
@@ -30,6 +31,7 @@ use crate::deployment::Id;
 use client::{CallError, Client};
 use commit::Done;
 use keys::Keys;
+use known::Known;
 use lease::Keeper;
 use life::Again;
 use settings::Settings;
@@ -61,6 +63,9 @@ pub struct EtcdStore {
     /// How long the present call may be tried.
     patience: Cell<Duration>,
     own: RefCell<VecDeque<i64>>,
+    known: Known,
+    /// How long the cluster may be unreachable.
+    most: Duration,
     keepers: RefCell<Vec<Kept>>,
     listener: Option<Arc<dyn Listener>>,
 }
@@ -71,6 +76,8 @@ struct Kept {
     keeper: Weak<Keeper>,
     /// It does not hold yet.
     waits: bool,
+    /// It was paused before, and is again if it is killed.
+    resumed: bool,
 }
 
 impl EtcdStore {
@@ -80,6 +87,7 @@ impl EtcdStore {
     /// What is wrong with the place, for a person.
     pub fn new(place: Place) -> std::result::Result<EtcdStore, String> {
         let settings = Arc::new(Settings::check(place)?);
+        let most = settings.patience;
         Ok(EtcdStore {
             client: Client::new(settings.clone()),
             keys: Keys::below(&settings.prefix),
@@ -87,6 +95,8 @@ impl EtcdStore {
             seen: Cell::new(0),
             patience: Cell::new(PATIENCE),
             own: RefCell::default(),
+            known: Known::default(),
+            most,
             keepers: RefCell::default(),
             listener: None,
         })
@@ -98,6 +108,12 @@ impl EtcdStore {
         EtcdStore { listener: Some(listener), ..self }
     }
 
+    /// For somebody who waits at a keyboard.
+    #[must_use]
+    pub fn in_a_hurry(self) -> Self {
+        EtcdStore { most: LEAST, ..self }
+    }
+
     /// Until when what is begun now may take. One that holds may not be kept from noticing that its hold ends; one
     /// that waits would lose its place for nothing.
     fn deadline(&self) -> Duration {
@@ -105,12 +121,12 @@ impl EtcdStore {
         let keepers = self.keepers.borrow();
         let alive = || keepers.iter().filter_map(|kept| Some((kept.waits, kept.keeper.upgrade()?)));
         if alive().any(|(waits, _)| waits) {
-            self.patience.set(self.settings.patience * WAITING);
+            self.patience.set(self.most * WAITING);
             return now + self.patience.get();
         }
-        self.patience.set(self.settings.patience);
+        self.patience.set(self.most);
         let ends = alive().map(|(_, keeper)| keeper.deadline().give_up);
-        ends.fold(now + self.settings.patience, Duration::min).max(now + LEAST)
+        ends.fold(now + self.most, Duration::min).max(now + LEAST)
     }
 
     fn saw(&self, revision: i64) {
@@ -130,15 +146,37 @@ impl EtcdStore {
         self.own.borrow().contains(&revision)
     }
 
-    fn keeps(&self, id: Id, keeper: &Arc<Keeper>, waits: bool) {
-        self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits });
+    fn keeps(&self, id: Id, keeper: &Arc<Keeper>, waits: bool, resumed: bool) {
+        self.keepers.borrow_mut().push(Kept { id, keeper: Arc::downgrade(keeper), waits, resumed });
+    }
+
+    /// Whether it is new and waits, kept alive by this process.
+    fn waits(&self, id: &Id) -> bool {
+        self.keepers.borrow().iter().any(|kept| kept.waits && !kept.resumed && kept.id == *id)
+    }
+
+    /// Whether a deployment of this process waits.
+    fn awaits(&self) -> bool {
+        self.keepers.borrow().iter().any(|kept| kept.waits)
     }
 
     /// The lease by which this process holds it, if it does.
     fn lease_of(&self, id: &Id) -> Option<i64> {
+        self.keeper_of(id).map(|keeper| keeper.lease())
+    }
+
+    fn keeper_of(&self, id: &Id) -> Option<Arc<Keeper>> {
         let keepers = self.keepers.borrow();
-        let kept = keepers.iter().find(|kept| kept.id == *id)?;
-        kept.keeper.upgrade().map(|keeper| keeper.lease())
+        keepers.iter().find(|kept| kept.id == *id)?.keeper.upgrade()
+    }
+
+    /// What was left to be written is written now.
+    fn stir(&self) {
+        self.keepers
+            .borrow()
+            .iter()
+            .filter_map(|kept| kept.keeper.upgrade())
+            .for_each(|keeper| keeper.stir());
     }
 
     /// This deployment has been found to hold.
@@ -183,10 +221,12 @@ fn polite_pause(conflicts: u32) {
 
 impl Store for EtcdStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
+        self.stir();
         let mut again = Again::default();
         let mut view = None;
         for conflicts in 0..CONFLICTS {
             let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut again);
+            txn.may_know = conflicts == 0;
             decision(&mut txn)?;
             let happened = std::mem::take(&mut txn.happened);
             match txn.commit()? {
@@ -207,8 +247,13 @@ impl Store for EtcdStore {
     }
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
+        self.stir();
         let mut again = Again::default();
-        look(&mut EtcdTxn::new(self, self.deadline(), None, &mut again))?;
+        let mut txn = EtcdTxn::new(self, self.deadline(), None, &mut again);
+        look(&mut txn)?;
+        if let Some(view) = txn.view.take() {
+            self.known.keep(view);
+        }
         Ok(true)
     }
 

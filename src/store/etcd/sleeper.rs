@@ -1,6 +1,7 @@
 //! Sleeping until something in etcd changes: a watch from the revision that was looked at, opened anew wherever it
 //! breaks off, so that nothing is missed; ends of processes that tie locks on this host; one poll for all.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -10,11 +11,13 @@ use serde_json::json;
 
 use super::EtcdStore;
 use super::client::Client;
-use super::keys::Part;
-use super::messages::{Streamed, WatchAnswer, coded, tree_end};
+use super::keys::{Keys, Part};
+use super::messages::{KeyValue, Streamed, WatchAnswer, coded, tree_end};
+use super::view::Content;
 use super::wire::Connection;
 use crate::clock;
-use crate::deployment::{Id, State};
+use crate::deployment::{Id, State, Stored};
+use crate::model::Mode;
 use crate::process;
 use crate::store::{Result, Sleeper, Txn, Wake};
 
@@ -22,6 +25,14 @@ use crate::store::{Result, Sleeper, Txn, Wake};
 const QUIET: Duration = Duration::from_secs(10);
 /// How soon to try again to open a watch.
 const AGAIN: Duration = Duration::from_millis(300);
+/// How long after it was opened a watch may still tell what is long over.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+/// How long to wait for the rest of what one commit did: a watch tells it key by key.
+const REST: Duration = Duration::from_millis(10);
+/// How soon who holds looks who waits for it now: seldom, however many come.
+const CROWD: Duration = Duration::from_millis(50);
+/// How many locks of a hold are watched at most.
+const LOCKS: usize = 16;
 
 pub(super) struct EtcdSleeper<'a> {
     store: &'a EtcdStore,
@@ -31,8 +42,12 @@ pub(super) struct EtcdSleeper<'a> {
     /// From which revision on; `None`: the one after the last that was looked at.
     from: Option<i64>,
     stream: Option<Stream>,
+    /// There was one before, of the same keys.
+    again: bool,
     /// When to open it again.
     next: Duration,
+    /// When to look who waits for the own hold now.
+    crowd: Cell<Option<Duration>>,
     owners: Vec<OwnedFd>,
 }
 
@@ -41,6 +56,9 @@ struct Stream {
     /// Heard and not yet a whole line.
     pending: Vec<u8>,
     heard: Duration,
+    opened: Duration,
+    /// In the place of one that broke off, or was silent.
+    again: bool,
 }
 
 /// What a watch said.
@@ -56,13 +74,23 @@ impl<'a> EtcdSleeper<'a> {
     pub(super) fn new(store: &'a EtcdStore) -> Self {
         let client = Client::new(store.settings.clone());
         let (wanted, owners) = (Vec::new(), Vec::new());
-        EtcdSleeper { store, client, wanted, from: None, stream: None, next: Duration::ZERO, owners }
+        EtcdSleeper {
+            store,
+            client,
+            wanted,
+            from: None,
+            stream: None,
+            again: false,
+            next: Duration::ZERO,
+            crowd: Cell::new(None),
+            owners,
+        }
     }
 
     fn watch(&mut self, wanted: Vec<(String, Vec<u8>)>, from: Option<i64>) {
         // A watch of the same keys goes on: it may tell once more what is known.
         if wanted != self.wanted {
-            self.stream = None;
+            (self.stream, self.again) = (None, false);
             self.next = Duration::ZERO;
         }
         self.wanted = wanted;
@@ -83,7 +111,8 @@ impl<'a> EtcdSleeper<'a> {
             body.push_str(&create.to_string());
         }
         let connection = self.client.listen("/v3/watch", &body)?;
-        Ok(Stream { connection, pending: Vec::new(), heard: clock::since_boot() })
+        let opened = clock::since_boot();
+        Ok(Stream { connection, pending: Vec::new(), heard: opened, opened, again: self.again })
     }
 
     /// Makes sure that there is a watch, if there can be one now.
@@ -95,7 +124,7 @@ impl<'a> EtcdSleeper<'a> {
         }
         if self.stream.is_none() && !self.wanted.is_empty() && now >= self.next {
             match self.open() {
-                Ok(stream) => self.stream = Some(stream),
+                Ok(stream) => (self.stream, self.again) = (Some(stream), true),
                 Err(_) => self.next = clock::since_boot() + AGAIN,
             }
         }
@@ -119,7 +148,20 @@ impl<'a> EtcdSleeper<'a> {
         while let Some(end) = stream.pending.iter().position(|b| *b == b'\n') {
             lines.push(stream.pending.drain(..=end).collect::<Vec<u8>>());
         }
-        lines.iter().map(|line| self.tells(line)).find(|news| *news != News::None).unwrap_or(News::None)
+        // All of them: a later one may take back what an earlier one gave.
+        let (mut some, mut broken) = (false, false);
+        for line in &lines {
+            match self.tells(line) {
+                News::None => {}
+                News::Some => some = true,
+                News::Broken => broken = true,
+            }
+        }
+        match (some, broken) {
+            (true, _) => News::Some,
+            (false, true) => News::Broken,
+            (false, false) => News::None,
+        }
     }
 
     fn tells(&self, line: &[u8]) -> News {
@@ -133,7 +175,66 @@ impl<'a> EtcdSleeper<'a> {
         }
         let first = self.first_revision();
         let news = |at: i64| at >= first && !self.store.is_own(at);
-        if answer.events.iter().any(|e| news(e.kv.mod_revision)) { News::Some } else { News::None }
+        let mut told = News::None;
+        let locks = self.store.keys.locks();
+        for kv in answer.events.iter().map(|e| &e.kv).filter(|kv| news(kv.mod_revision)) {
+            if kv.below(&locks).is_some() {
+                // What was known of who waits is known no more; that alone is no reason to wake.
+                self.store.known.forget();
+                self.crowd.set(self.crowd.get().or(Some(clock::since_boot() + CROWD)));
+                continue;
+            }
+            told = News::Some;
+            match self.granted(kv) {
+                Some((id, content)) => self.store.was_granted(&id, content, kv.mod_revision),
+                None if self.is_of_mine(kv) => self.store.known.forget(),
+                None => {}
+            }
+        }
+        told
+    }
+
+    /// The keys of its locks, where it holds few and all of them alone.
+    fn queues_of(&self, stored: Option<&Stored>) -> Vec<String> {
+        let holds = stored.filter(|s| s.state() == State::Attached).and_then(Stored::deployment);
+        let Some(d) = holds else { return Vec::new() };
+        let alone = d.locks.len() <= LOCKS && d.locks.iter().all(|r| r.mode == Mode::Exclusive);
+        let keys = d.locks.iter().filter(|_| alone).map(|r| self.store.keys.lock(&r.lock));
+        keys.collect()
+    }
+
+    /// The deployment of this process, if this is about one.
+    fn mine(&self, kv: &KeyValue) -> Option<(Id, Part)> {
+        let (id, part) = Keys::parse(kv.below(&self.store.keys.deployments())?)?;
+        self.store.waits(&id).then_some((id, part))
+    }
+
+    fn is_of_mine(&self, kv: &KeyValue) -> bool {
+        self.mine(kv).is_some()
+    }
+
+    /// The waiting deployment of this process that holds now, if this says so. What a watch tells that was opened
+    /// anew a moment ago may be long over.
+    fn granted(&self, kv: &KeyValue) -> Option<(Id, Content)> {
+        let live =
+            self.stream.as_ref().is_some_and(|s| !s.again || clock::since_boot() >= s.opened + CAUGHT_UP);
+        let (id, _) = self.mine(kv).filter(|(_, part)| live && *part == Part::Record)?;
+        let content = Content::read(&kv.text(), &id).ok()?;
+        content.state.holds().then_some((id, content))
+    }
+
+    /// Takes what the watch says right after its first news, to know of a grant beside what brought it about. Where
+    /// none comes nobody waits for us: a moment more does no harm.
+    fn hear_the_rest(&mut self) {
+        let until = clock::since_boot() + REST;
+        while self.store.awaits() && !self.store.known.is_something() {
+            let Some(stream) = &self.stream else { return };
+            let mut fds = [PollFd::from_borrowed_fd(stream.connection.as_fd(), PollFlags::IN)];
+            let rest = Timespec::try_from(until.saturating_sub(clock::since_boot())).ok();
+            if !poll(&mut fds, rest.as_ref()).is_ok_and(|ready| ready > 0) || self.news() == News::Broken {
+                return;
+            }
+        }
     }
 
     /// Until when nothing has to be done here.
@@ -143,13 +244,20 @@ impl<'a> EtcdSleeper<'a> {
             None if self.wanted.is_empty() => clock::since_boot() + QUIET,
             None => self.next,
         };
-        until.map_or(own, |at| at.min(own))
+        [until, self.crowd.get()].into_iter().flatten().fold(own, Duration::min)
     }
+}
+
+/// The end of the range of one key.
+fn just(key: &str) -> Vec<u8> {
+    let mut end = key.as_bytes().to_vec();
+    end.push(0);
+    end
 }
 
 impl Sleeper for EtcdSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
-        let (mut wanted, mut todo) = (Vec::new(), ids.to_vec());
+        let (mut wanted, mut todo, mut queues) = (Vec::new(), ids.to_vec(), Vec::new());
         self.owners.clear();
         let here = process::here();
         while let Some(id) = todo.pop() {
@@ -159,6 +267,9 @@ impl Sleeper for EtcdSleeper<'_> {
                 wanted.push((key, end));
             }
             let stored = txn.find(&id)?;
+            if ids.len() == 1 && self.store.lease_of(&id).is_some() {
+                queues = self.queues_of(stored.as_ref());
+            }
             if let Some(d) =
                 stored.as_ref().filter(|s| s.state() == State::Detached).and_then(|s| s.deployment())
             {
@@ -168,6 +279,10 @@ impl Sleeper for EtcdSleeper<'_> {
                 self.owners.extend(d.owner_process.as_ref().filter(|_| ours).and_then(process::watch));
             }
         }
+        // Who holds alone and is told of each change there knows who is next when it gives back.
+        self.store.known.watch(!queues.is_empty());
+        self.crowd.set(None);
+        wanted.extend(queues.into_iter().map(|key| (key.clone(), just(&key))));
         wanted.sort();
         let revision = self.store.seen.get();
         self.watch(wanted, Some(revision + 1));
@@ -175,6 +290,7 @@ impl Sleeper for EtcdSleeper<'_> {
     }
 
     fn arm_all(&mut self) -> Result<()> {
+        self.store.known.watch(false);
         let key = self.store.keys.deployments();
         let end = super::messages::after(&key);
         self.watch(vec![(key, end)], None);
@@ -182,12 +298,18 @@ impl Sleeper for EtcdSleeper<'_> {
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        // What wakes us is newer.
+        self.store.known.sleep();
         loop {
             self.keep_watch();
             match self.news() {
-                News::Some => return Ok(Wake::Look),
+                News::Some => {
+                    self.hear_the_rest();
+                    return Ok(Wake::Look);
+                }
                 News::Broken => {
                     self.stream = None;
+                    self.store.known.forget();
                     self.client.next_endpoint();
                     self.next = clock::since_boot() + AGAIN;
                 }
@@ -195,6 +317,9 @@ impl Sleeper for EtcdSleeper<'_> {
             }
             if until.is_some_and(|at| clock::since_boot() >= at) {
                 return Ok(Wake::Time);
+            }
+            if self.crowd.get().is_some_and(|at| clock::since_boot() >= at) {
+                return Ok(Wake::Look);
             }
             let left = self.rest_until(until).saturating_sub(clock::since_boot());
             let timeout = Timespec::try_from(left).ok();

@@ -24,7 +24,10 @@ const GRANTS: usize = 40;
 pub(super) struct EtcdTxn<'a> {
     pub(super) store: &'a EtcdStore,
     pub(super) deadline: Duration,
+    /// What is known so far: see `known`.
     pub(super) view: Option<View>,
+    /// It may begin with what was known before.
+    pub(super) may_know: bool,
     pub(super) now: Now,
     queues: Option<HashMap<LockName, Vec<Entry>>>,
     pub(super) again: &'a mut Again,
@@ -68,6 +71,7 @@ impl<'a> EtcdTxn<'a> {
             store,
             deadline,
             view,
+            may_know: false,
             now: clock::now(),
             queues: None,
             again,
@@ -84,25 +88,10 @@ impl<'a> EtcdTxn<'a> {
         }
     }
 
-    /// The view, read when something is first asked of it.
-    pub(super) fn view(&mut self) -> Result<&View> {
-        if self.view.is_none() {
-            let loaded = View::load(&self.store.client, &self.store.keys, self.deadline);
-            let view = loaded.map_err(|e| self.store.failed(e))?;
-            self.store.saw(view.revision);
-            self.view = Some(view);
-        }
-        Ok(self.view.as_ref().expect("loaded above"))
-    }
-
-    fn record(&mut self, id: &Id) -> Result<Option<&Record>> {
-        Ok(self.view()?.records.get(id))
-    }
-
     /// Changes a record; what it was is kept for the commit.
     fn change(&mut self, id: &Id, record: Option<Record>) -> Result<()> {
-        self.view()?;
-        let view = self.view.as_mut().expect("loaded above");
+        self.record(id)?;
+        let view = self.view.as_mut().expect("its record was looked at");
         let before = match record {
             Some(record) => view.records.insert(id.clone(), record),
             None => view.records.remove(id),
@@ -158,8 +147,8 @@ impl<'a> EtcdTxn<'a> {
 
     fn open_ledger(&mut self, name: &LockName) -> Result<&mut Ledger> {
         if !self.ledgers.contains_key(name) {
-            let revision = self.view()?.revision;
-            let range = Range { revision, ..Range::prefix(self.store.keys.ledger(name)) };
+            // Read as it is now: the commit makes sure that it was so at the view's revision, which may be compacted.
+            let range = Range::prefix(self.store.keys.ledger(name));
             let read = self.store.client.range(&range, self.deadline);
             let kvs = read.map_err(|e| self.store.failed(e))?.kvs;
             let lines: Vec<String> = kvs.iter().map(super::messages::KeyValue::text).collect();
@@ -337,8 +326,11 @@ impl Txn for EtcdTxn<'_> {
         })
     }
 
-    /// What is committed is on the disks of a majority.
-    fn make_durable(&mut self, _id: &Id) -> Result<()> {
+    /// What is committed is on the disks of a majority. But what a stopped process was granted may be another's by now.
+    fn make_durable(&mut self, id: &Id) -> Result<()> {
+        if self.store.keeper_of(id).is_some_and(|keeper| clock::since_boot() >= keeper.deadline().give_up) {
+            return Err(StoreError::Lapsed(id.clone()));
+        }
         Ok(())
     }
 
@@ -376,8 +368,7 @@ impl Txn for EtcdTxn<'_> {
     }
 
     fn ledgers(&mut self) -> Result<Vec<LockName>> {
-        let revision = self.view()?.revision;
-        self.store.ledger_names(revision, self.deadline).map_err(|e| self.store.failed(e))
+        self.store.ledger_names(self.deadline).map_err(|e| self.store.failed(e))
     }
 
     fn ledger(&mut self, name: &LockName) -> Result<Vec<String>> {

@@ -42,6 +42,8 @@ pub(super) struct Record {
 #[derive(Debug, Clone)]
 pub(super) struct View {
     pub(super) revision: i64,
+    /// Nothing is missing; else only the records that are here are known.
+    pub(super) whole: bool,
     /// Added to revisions for numbers.
     pub(super) base: u64,
     pub(super) records: BTreeMap<Id, Record>,
@@ -55,6 +57,11 @@ impl View {
         View::of(answer, client, keys, deadline)
     }
 
+    /// These records, and no more is known.
+    pub(super) fn part(revision: i64, base: u64, records: BTreeMap<Id, Record>) -> View {
+        View { revision, whole: false, base, records, stray: HashMap::new() }
+    }
+
     /// The view that this answer gives.
     pub(super) fn of(
         answer: RangeAnswer,
@@ -62,26 +69,8 @@ impl View {
         keys: &Keys,
         deadline: Duration,
     ) -> client::Result<View> {
-        let (mut base, below) = (0, keys.deployments());
-        let mut records: BTreeMap<Id, Record> = BTreeMap::new();
-        for kv in &answer.kvs {
-            let Some(name) = kv.below(&below) else { continue };
-            if Keys::is_base(name) {
-                base = kv.text().trim().parse().unwrap_or(0);
-            }
-            // What is no deployment's is not ours.
-            let Some((id, part)) = Keys::parse(name) else { continue };
-            // The keys come sorted: a record before what lies below it.
-            match (part, records.get_mut(&id)) {
-                (Part::Record, _) => drop(records.insert(id.clone(), Record::read(kv, &id))),
-                (Part::Alive, Some(record)) => record.alive = Some(kv.lease),
-                (Part::Until, Some(record)) => record.until = Some(kv.lease),
-                (Part::Paused, Some(record)) => record.paused = Some(kv.text()),
-                (_, None) => {}
-            }
-        }
-        let revision = answer.header.revision;
-        let mut view = View { revision, base, records, stray: HashMap::new() };
+        let (revision, (base, records)) = (answer.header.revision, read_all(&answer, keys));
+        let mut view = View { revision, whole: true, base, records, stray: HashMap::new() };
         if view.records.values().any(|r| r.content.is_err()) {
             view.stray = view.strays(client, keys, deadline)?;
         }
@@ -137,6 +126,29 @@ impl View {
         let at = self.stray.iter().filter(|(_, queue)| queue.iter().any(|e| e.id == *id));
         at.map(|(lock, _)| lock.clone()).collect()
     }
+}
+
+/// The base of numbers, and the records.
+fn read_all(answer: &RangeAnswer, keys: &Keys) -> (u64, BTreeMap<Id, Record>) {
+    let (mut base, below) = (0, keys.deployments());
+    let mut records: BTreeMap<Id, Record> = BTreeMap::new();
+    for kv in &answer.kvs {
+        let Some(name) = kv.below(&below) else { continue };
+        if Keys::is_base(name) {
+            base = kv.text().trim().parse().unwrap_or(0);
+        }
+        // What is no deployment's is not ours.
+        let Some((id, part)) = Keys::parse(name) else { continue };
+        // The keys come sorted: a record before what lies below it.
+        match (part, records.get_mut(&id)) {
+            (Part::Record, _) => drop(records.insert(id.clone(), Record::read(kv, &id))),
+            (Part::Alive, Some(record)) => record.alive = Some(kv.lease),
+            (Part::Until, Some(record)) => record.until = Some(kv.lease),
+            (Part::Paused, Some(record)) => record.paused = Some(kv.text()),
+            (_, None) => {}
+        }
+    }
+    (base, records)
 }
 
 impl Record {
