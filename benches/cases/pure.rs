@@ -2,21 +2,20 @@
 //!
 //! What is measured takes references and returns what it made, so that taking things down is not measured.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use deploylock::deployment::{Deployment, Id, Place, Process};
+use deploylock::deployment::{Command, Deployment, Id, Place, Process};
 use deploylock::engine::{self, Asker, Assessment, Entry, Standing, View, Who};
-use deploylock::model::{Keep, Kind, LockName, LockRequest, Mode, Target};
+use deploylock::model::{Keep, Kind, LockName, Mode, Operation, Target};
 use deploylock::policy::{self, Plan};
 use deploylock::store::files::names::{self, Stem};
 use deploylock::store::files::{queue, record};
-use deploylock::store::memory::MemoryStore;
 use deploylock::topology::Topology;
 
-use super::store::{exclusive, hold};
+use super::store::exclusive;
 
 /// INTERFACE.md's example.
 pub const EXAMPLE: &str = include_str!("../example.toml");
@@ -45,9 +44,9 @@ pub fn plan(topology: &Topology) -> Plan {
 /// A store's queues and who is alive, as the engine sees them.
 #[derive(Default)]
 pub struct Crowd {
-    queues: HashMap<LockName, Vec<Entry>>,
-    waiting: HashSet<Id>,
-    gone: HashSet<Id>,
+    queues: BTreeMap<LockName, Vec<Entry>>,
+    waiting: BTreeSet<Id>,
+    gone: BTreeSet<Id>,
 }
 
 impl Crowd {
@@ -124,27 +123,46 @@ pub fn next(crowd: &mut Crowd) -> Vec<Id> {
     engine::grantable(crowd, &[LockName::new(Kind::Name, "x")]).expect("nothing fails here").0
 }
 
-/// A deployment with so many locks, the same on every machine.
+/// A deployment with so many locks, the same on every machine. Not had from a store: those ask for the time through the
+/// kernel's page (vDSO), which is not there under valgrind.
 pub fn deployment(locks: usize) -> Deployment {
-    let locks: Vec<LockRequest> = (0..locks).map(|n| exclusive(&format!("container-{n}"))).collect();
     let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let place = Place {
-        host: "build-7".to_owned(),
-        boot: "01234567-89ab-cdef-0123-456789abcdef".to_owned(),
-        pid_ns: 4_026_531_836,
-        time_ns: 4_026_531_834,
-        device: 65_024,
-    };
     Deployment {
         id: id(1042),
+        token: Some(1042),
+        arrival: 1042,
         environment: Some("prod".to_owned()),
         application: Some("shop".to_owned()),
-        reason: Some("a \"quoted\" reason".to_owned()),
-        place,
+        version: Some("2.1".to_owned()),
+        operation: Operation::Deploy,
+        containers: (0..locks).map(|n| format!("container-{n}")).collect(),
+        locks: (0..locks).map(|n| exclusive(&format!("container-{n}"))).collect(),
+        owner: "ci@build-7".to_owned(),
+        place: Place {
+            host: "build-7".to_owned(),
+            boot: "01234567-89ab-cdef-0123-456789abcdef".to_owned(),
+            pid_ns: 4_026_531_836,
+            time_ns: 4_026_531_834,
+            device: 65_024,
+        },
         process: Process { pid: 4711, start: 123_456 },
+        owner_process: None,
+        command: Command::Starting,
+        reason: Some("a \"quoted\" reason".to_owned()),
+        url: None,
         requested: time,
         since: time,
-        ..hold(&MemoryStore::new(), &locks).deployment
+        ttl: None,
+        expires: None,
+        parent: None,
+        ancestors: Vec::new(),
+        on_crash: Keep::Release,
+        on_failure: Keep::Release,
+        failed: None,
+        blocked_at: Vec::new(),
+        cancelled: false,
+        kill_after: None,
+        has_nested: false,
     }
 }
 
