@@ -173,6 +173,13 @@ fn what_a_promise_rests_on_is_synced_before_it_is_given() {
     let order =
         ["sync deployments/attached", "rename to deployments/detached", "sync folder deployments/detached"];
     assert!(in_order(&detached, &order), "{detached:?}");
+    let once = steps_of(&path, |store| {
+        let other = hold(&files(&path), &[exclusive("b")]);
+        promise(store, &other.deployment.id).unwrap();
+        detach(store, &other.deployment).unwrap();
+    });
+    let syncs = once.iter().filter(|step| *step == "sync deployments/attached").count();
+    assert_eq!(syncs, 1, "what is durable already is not synced again: {once:?}");
     let released = steps_of(&path, |store| {
         let released = release::release(store, &grant.deployment.id, "done", "me").unwrap();
         assert!(matches!(released, Released::Done(_)));

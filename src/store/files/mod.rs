@@ -59,6 +59,7 @@ pub struct FilesStore {
     /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
     was_there: Cell<bool>,
     listener: Option<Arc<dyn Listener>>,
+    synced: txn::Synced,
 }
 
 struct OpenStore {
@@ -72,7 +73,8 @@ impl FilesStore {
     /// A store at this place. Touches nothing yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        FilesStore { place, open: RefCell::new(None), was_there: Cell::new(false), listener: None }
+        let (open, was_there, synced) = Default::default();
+        FilesStore { place, open, was_there, listener: None, synced }
     }
 
     /// The same store, with somebody who is told what the decisions made through it bring about.
@@ -194,7 +196,7 @@ impl Store for FilesStore {
                 let mut happened = Vec::new();
                 let heard = self.listener.is_some().then_some(&mut happened);
                 // Run, and with that the guard unlocked, before anybody hears of it.
-                let done = txn::Files::begin(&open.top, held)?.heard(heard).run(decision);
+                let done = txn::Files::begin(&open.top, held, &self.synced)?.heard(heard).run(decision);
                 if let Some(listener) = self.listener.as_ref().filter(|_| !happened.is_empty()) {
                     listener.hear(happened);
                 }
@@ -211,7 +213,7 @@ impl Store for FilesStore {
                 return Ok(false);
             };
             if let Some(held) = guard::Held::lock(&open.top, &open.guard, true)? {
-                txn::Files::begin_look(&open.top, held)?.run(look)?;
+                txn::Files::begin_look(&open.top, held, &self.synced)?.run(look)?;
                 return Ok(true);
             }
             *self.open.borrow_mut() = None;

@@ -1,5 +1,6 @@
 //! A decision in the files store: the view of it, and its steps.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -34,9 +35,14 @@ pub(super) struct Files<'a> {
     pub(super) stems: HashMap<Id, Stem>,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
     last: Option<Seen>,
+    /// The last record that was made durable, as it was then.
+    synced: &'a Synced,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
 }
+
+/// What a process has last made durable: whose record, and its bytes.
+pub(super) type Synced = RefCell<Option<(Id, Vec<u8>)>>;
 
 /// A record that was opened to be looked at, under the name it had then.
 struct Seen {
@@ -68,20 +74,25 @@ impl Lease for FileLease {
 
 impl<'a> Files<'a> {
     /// Begins a decision: what a crash or a power failure left is put right first.
-    pub(super) fn begin(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
+    pub(super) fn begin(top: &'a Top, held: guard::Held<'a>, synced: &'a Synced) -> Result<Self> {
         let boot = &process::here().boot;
         match held.read()? {
-            Some(content) if content.boot == *boot => Ok(Files::new(top, held, content)),
-            other => Files::begin_boot(top, held, other),
+            Some(content) if content.boot == *boot => Ok(Files::new(top, held, content, synced)),
+            other => Files::begin_boot(top, held, other, synced),
         }
     }
 
     /// The first decision in this boot, or ever: the lock files' unsynced lines may be lost, the records' are not.
-    fn begin_boot(top: &'a Top, held: guard::Held<'a>, old: Option<Content>) -> Result<Self> {
+    fn begin_boot(
+        top: &'a Top,
+        held: guard::Held<'a>,
+        old: Option<Content>,
+        synced: &'a Synced,
+    ) -> Result<Self> {
         test_locking(top)?;
         let number = old.as_ref().map_or(0, |c| c.ceiling);
         let content = Content { boot: process::here().boot.clone(), number, ceiling: number };
-        let mut txn = Files::new(top, held, content);
+        let mut txn = Files::new(top, held, content, synced);
         let highest = rebuild::rebuild(&mut txn)?;
         // A guard that said nothing must not give a number twice.
         let number = if old.is_some() { number } else { highest };
@@ -93,13 +104,13 @@ impl<'a> Files<'a> {
     }
 
     /// Begins a look, which repairs nothing.
-    pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>) -> Result<Self> {
+    pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>, synced: &'a Synced) -> Result<Self> {
         let none = Content { boot: String::new(), number: 0, ceiling: 0 };
         let content = held.read()?.unwrap_or(none);
-        Ok(Files { writes: false, ..Files::new(top, held, content) })
+        Ok(Files { writes: false, ..Files::new(top, held, content, synced) })
     }
 
-    fn new(top: &'a Top, held: guard::Held<'a>, content: Content) -> Self {
+    fn new(top: &'a Top, held: guard::Held<'a>, content: Content, synced: &'a Synced) -> Self {
         let (queues, lock_files, standings, stems) = Default::default();
         Files {
             top,
@@ -112,6 +123,7 @@ impl<'a> Files<'a> {
             standings,
             stems,
             last: None,
+            synced,
             heard: None,
         }
     }
@@ -498,11 +510,13 @@ impl Txn for Files<'_> {
         let Some((from, name, opened)) = self.locate(&d.id, true)? else {
             return Ok(());
         };
-        let head = record::head(d);
-        if !self.top.read(&opened)?.starts_with(head.as_bytes()) {
+        let (head, bytes) = (record::head(d), self.top.read(&opened)?);
+        if !bytes.starts_with(head.as_bytes()) {
             self.top.write(&opened, head.as_bytes(), 0)?;
+            self.top.sync(&opened)?;
+        } else if self.synced.borrow().as_ref() != Some(&(d.id.clone(), bytes)) {
+            self.top.sync(&opened)?;
         }
-        self.top.sync(&opened)?;
         let target = Folder::Deployments(to);
         self.top.rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
         self.standings.remove(&d.id);
@@ -579,7 +593,12 @@ impl Txn for Files<'_> {
 
     fn make_durable(&mut self, id: &Id) -> Result<()> {
         match self.locate(id, false)? {
-            Some((_, _, opened)) => self.top.sync(&opened),
+            Some((_, _, opened)) => {
+                let bytes = self.top.read(&opened)?;
+                self.top.sync(&opened)?;
+                *self.synced.borrow_mut() = Some((id.clone(), bytes));
+                Ok(())
+            }
             None => Ok(()),
         }
     }
