@@ -79,7 +79,8 @@ impl UnderLocks<'_> {
             complain(&format!("warning: {e}"));
         }
         if let Some(leftovers) = leftovers {
-            std::thread::spawn(move || drop(leftovers));
+            // Where there is no thread to be had they are dropped here.
+            drop(std::thread::Builder::new().spawn(move || drop(leftovers)));
         }
         let ended = self.watch(d, running, Some(lease.as_ref()))?;
         let code = self.finish(d, ended)?;

@@ -15,7 +15,7 @@ use super::glance::{self, Glance};
 use super::names::Stem;
 use super::timer;
 use crate::clock;
-use crate::deployment::{Command, Deployment, Id, Process, State};
+use crate::deployment::{Command, Deployment, Id, Process, State, Stored};
 use crate::process;
 use crate::store::{Result, Sleeper, Txn, Wake};
 
@@ -43,6 +43,8 @@ pub(super) struct FilesSleeper<'a> {
     glance: Glance,
     /// A watched process has ended, or never could be watched: then only a look tells more.
     unseen: bool,
+    /// An end may go unseen: of an unreadable record, an unnoted command, a process that the system will not watch.
+    blind: bool,
     ends: Vec<(Process, OwnedFd)>,
     ended: HashSet<(u32, u64)>,
     /// The first time to live to pass among the watched, by the boot clock.
@@ -55,8 +57,8 @@ impl<'a> FilesSleeper<'a> {
         let local = store.is_local()?.unwrap_or(false);
         let events = events::Events::new();
         let (glance, ends, ended) = Default::default();
-        let (unseen, expiry, looks) = (false, None, LOOK_AGAIN.len());
-        Ok(FilesSleeper { store, retry, local, events, glance, unseen, ends, ended, expiry, looks })
+        let (unseen, blind, expiry, looks) = (false, false, None, LOOK_AGAIN.len());
+        Ok(FilesSleeper { store, retry, local, events, glance, unseen, blind, ends, ended, expiry, looks })
     }
 
     fn path(&self, state: State, d: &Deployment) -> PathBuf {
@@ -89,6 +91,7 @@ impl<'a> FilesSleeper<'a> {
                 self.watch_end(p);
                 wanted.push(p.clone());
             }
+            self.blind |= d.command == Command::Starting && self.has_ended(&d.process);
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
         self.unseen = watched.iter().any(|d| !self.ends.iter().any(|(p, _)| *p == d.process) && !is_own(d));
@@ -101,6 +104,7 @@ impl<'a> FilesSleeper<'a> {
         }
         match process::watch(p) {
             Some(fd) => self.ends.push((p.clone(), fd)),
+            None if process::presence(p) != process::Presence::Gone => self.blind = true,
             None => drop(self.ended.insert((p.pid, p.start))),
         }
     }
@@ -121,8 +125,9 @@ impl<'a> FilesSleeper<'a> {
     fn deadline(&self, until: Option<Duration>) -> Option<(Duration, Wake)> {
         let now = clock::since_boot();
         let look_again = LOOK_AGAIN.get(self.looks).map(|d| (now + *d, Wake::Look));
-        let wanted = !self.local || self.events.is_none();
-        let retry = wanted.then_some((now + self.retry, Wake::Look));
+        let wanted = !self.local || self.events.is_none() || self.blind;
+        let retry = if self.blind { self.retry.min(glance::EVERY) } else { self.retry };
+        let retry = wanted.then_some((now + retry, Wake::Look));
         let expiry = self.expiry.map(|at| (at, Wake::Look));
         [until.map(|at| (at, Wake::Time)), look_again, retry, expiry]
             .into_iter()
@@ -148,19 +153,25 @@ impl<'a> FilesSleeper<'a> {
 impl Sleeper for FilesSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
+        self.blind = false;
         // In the order given: the first is the own record.
         let mut todo: std::collections::VecDeque<Id> = ids.iter().cloned().collect();
         while let Some(id) = todo.pop_front() {
             let id = &id;
-            if let Some(stored) = txn.find(id)?
-                && let Some(d) = stored.deployment()
-            {
-                paths.push(self.path(stored.state(), d));
-                watched.push(d.clone());
-                // What was acquired inside another's command ends with that one.
-                if stored.state() == State::Detached {
-                    todo.extend(d.parent.clone());
+            match txn.find(id)? {
+                Some(Stored::Readable(state, d)) => {
+                    paths.push(self.path(state, &d));
+                    // What was acquired inside another's command ends with that one.
+                    if state == State::Detached {
+                        todo.extend(d.parent.clone());
+                    }
+                    watched.push(*d);
                 }
+                Some(Stored::Unreadable(u)) => {
+                    paths.push(u.path.into());
+                    self.blind = true;
+                }
+                None => {}
             }
         }
         let now = txn.now();
