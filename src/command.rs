@@ -185,7 +185,12 @@ impl Running {
     }
 
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+        loop {
+            match self.child.try_wait() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Evidence only; what follows from it is judged in `liveness`.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -26,27 +26,62 @@ pub enum Presence {
 
 /// Where this process runs. Read once.
 pub fn here() -> &'static Place {
-    static HERE: OnceLock<Place> = OnceLock::new();
-    HERE.get_or_init(|| Place {
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        boot: boot_id().unwrap_or_default(),
-        pid_ns: namespace("pid"),
-        time_ns: namespace("time"),
-        device: 0,
+    &seen().0
+}
+
+/// Why that is not known: where this is so nobody may be judged, for of another boot or pid namespace it is the
+/// living who seem dead. What a system does not have at all is no reason.
+pub fn doubt() -> Option<(PathBuf, io::Error)> {
+    let (path, errno) = seen().1.as_ref()?;
+    Some((path.into(), (*errno).into()))
+}
+
+/// What could not be read, and why.
+type Doubt = (String, rustix::io::Errno);
+
+fn seen() -> &'static (Place, Option<Doubt>) {
+    static SEEN: OnceLock<(Place, Option<Doubt>)> = OnceLock::new();
+    SEEN.get_or_init(|| {
+        let mut doubt = None;
+        let place = Place {
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            boot: known(BOOT_ID, boot_id(), &mut doubt),
+            pid_ns: namespace("pid", &mut doubt),
+            time_ns: namespace("time", &mut doubt),
+            device: 0,
+        };
+        (place, doubt)
     })
 }
 
-/// In one read: the file says its length to nobody.
-fn boot_id() -> Option<String> {
-    let mut bytes = [0; 64];
-    let length = fs::File::open("/proc/sys/kernel/random/boot_id").ok()?.read(&mut bytes).ok()?;
-    Some(std::str::from_utf8(&bytes[..length]).ok()?.trim().to_owned())
+fn known<T: Default>(path: &str, read: io::Result<T>, doubt: &mut Option<Doubt>) -> T {
+    read.unwrap_or_else(|e| {
+        if e.kind() != ErrorKind::NotFound {
+            let errno = rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO);
+            *doubt = Some((path.to_owned(), errno));
+        }
+        T::default()
+    })
 }
 
-fn namespace(kind: &str) -> u64 {
-    let Ok(link) = fs::read_link(format!("/proc/self/ns/{kind}")) else {
-        return 0;
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// In one read: the file says its length to nobody.
+fn boot_id() -> io::Result<String> {
+    let mut bytes = [0; 64];
+    let mut file = fs::File::open(BOOT_ID)?;
+    let length = loop {
+        match file.read(&mut bytes) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            done => break done?,
+        }
     };
+    Ok(String::from_utf8_lossy(&bytes[..length]).trim().to_owned())
+}
+
+fn namespace(kind: &str, doubt: &mut Option<Doubt>) -> u64 {
+    let path = format!("/proc/self/ns/{kind}");
+    let link = known(&path, fs::read_link(&path), doubt);
     let text = link.to_string_lossy();
     let digits = text.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
     digits.and_then(|d| d.parse().ok()).unwrap_or(0)
@@ -183,11 +218,11 @@ fn signalable(pid: rustix::process::Pid) -> Presence {
 /// Whether any process was started for this deployment, by the variable in its environment. For the moment
 /// between a command's start and the note of its number, if the wrapper was killed in it.
 ///
-/// A process whose environment cannot be read counts as one if it might be: it started no earlier than `since`
-/// (clock ticks since boot).
+/// A process whose environment cannot be read, for whatever reason, counts as one if it might be: it started no
+/// earlier than `since` (clock ticks since boot).
 #[must_use]
 pub fn any_carries(id: &Id, since: u64) -> Presence {
-    let Ok(entries) = fs::read_dir("/proc") else {
+    let Ok(pids) = numbers_in("/proc") else {
         return Presence::Unknown;
     };
     if fs::metadata("/proc/1").is_err() {
@@ -195,23 +230,39 @@ pub fn any_carries(id: &Id, since: u64) -> Presence {
     }
     let wanted = format!("DEPLOYLOCK_ID={id}");
     let mut answer = Presence::Gone;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().filter(|n| n.bytes().all(|b| b.is_ascii_digit())) else {
-            continue;
-        };
+    for pid in pids {
         match fs::read(format!("/proc/{pid}/environ")) {
             Ok(all) if is_command_of(&wanted, &all) => return Presence::Exists,
             Ok(_) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-                if Stat::read(pid).is_some_and(|s| s.start >= since) {
-                    answer = Presence::Unknown;
-                }
-            }
-            Err(_) => {}
+            Err(e) if has_no_memory(&e) || is_older(pid, since) || is_gone(pid) => {}
+            Err(_) => answer = Presence::Unknown,
         }
     }
     answer
+}
+
+/// It has ended, or is about to, or is the kernel's own.
+fn has_no_memory(e: &io::Error) -> bool {
+    e.kind() == ErrorKind::NotFound || rustix::io::Errno::from_io_error(e) == Some(rustix::io::Errno::SRCH)
+}
+
+fn is_older(pid: u32, since: u64) -> bool {
+    Stat::read(&pid.to_string()).is_some_and(|stat| stat.start < since)
+}
+
+fn is_gone(pid: u32) -> bool {
+    fs::metadata(format!("/proc/{pid}")).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+}
+
+/// The names in a folder that are numbers: all of them, or an error.
+fn numbers_in(path: &str) -> rustix::io::Result<Vec<u32>> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut numbers = Vec::new();
+    for entry in rustix::fs::Dir::new(rustix::fs::open(path, flags, Mode::empty())?)? {
+        numbers.extend(entry?.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(numbers)
 }
 
 /// Whether an environment has this variable, and is not that of a hook: a hook holds nothing.
@@ -225,16 +276,12 @@ fn is_command_of(wanted: &str, environment: &[u8]) -> bool {
 #[must_use]
 pub fn with_open(path: &std::path::Path) -> Option<u32> {
     let path = fs::canonicalize(path).ok()?;
-    for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else { continue };
-        let Ok(open) = fs::read_dir(entry.path().join("fd")) else { continue };
-        if pid != std::process::id()
-            && open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|l| l == path))
-        {
-            return Some(pid);
-        }
-    }
-    None
+    let holds = |pid: &u32| {
+        let folder = format!("/proc/{pid}/fd");
+        let open = numbers_in(&folder).unwrap_or_default();
+        open.iter().any(|fd| fs::read_link(format!("{folder}/{fd}")).is_ok_and(|l| l == path))
+    };
+    numbers_in("/proc").ok()?.into_iter().filter(|pid| *pid != std::process::id()).find(holds)
 }
 
 /// `user@host`: who does what this process does.

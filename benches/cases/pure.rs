@@ -181,7 +181,7 @@ pub fn read_record(text: &str) -> Deployment {
 
 /// A lock's file with so many lines.
 pub fn write_queue(lines: usize) -> String {
-    let line = |n| queue::line(&Stem::new(id(n), "01234567", Keep::Release), &exclusive("x"), None);
+    let line = |n| queue::line(&Stem::new(id(n), "01234567", Keep::Release), &exclusive("x"), None, 1);
     (0..lines).map(line).collect()
 }
 

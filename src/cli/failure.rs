@@ -62,6 +62,13 @@ impl Failure {
                 clean(why),
                 commands.line(&["clear", id.as_str()])
             ),
+            Some(StoreError::Forgotten { id, path, why }) => format!(
+                "nothing new is granted: the record {} cannot be read, and which locks it holds is lost: {}; look at it, \
+                 then clear it\n  clear it  {}",
+                clean(path),
+                clean(why),
+                commands.line(&["clear", id.as_str()])
+            ),
             Some(StoreError::Gone(id)) => {
                 format!("{}\n  what happened  {}", self.error, commands.line(&["history", id.as_str()]))
             }

@@ -259,7 +259,8 @@ impl Witness for Teller<'_> {
     /// still says that a command was started, and the lock on it that it lives.
     fn runs_on(&mut self, pid: u32) {
         if let Some(leftovers) = self.leftovers.take() {
-            std::thread::spawn(move || drop(leftovers));
+            // Where there is no thread to be had they are dropped here.
+            drop(std::thread::Builder::new().spawn(move || drop(leftovers)));
         }
         if self.notes
             && let Err(e) = release::note_command(self.store, self.id, process::child(pid))

@@ -35,6 +35,17 @@ pub enum StoreError {
          Choose a lock directory on a local file system (--lock-dir)", .0.display()
     )]
     NoLocking(PathBuf),
+    /// What boot and namespaces these are cannot be read: nobody can be told dead from alive.
+    #[error(
+        "cannot tell who lives: {} cannot be read: {source}. Nothing was changed; try again, and if it stays so, see \
+         that /proc is mounted and may be read", path.display()
+    )]
+    Blind {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Somebody has been inside a decision for too long.
     #[error("the store in {} is busy for {waited:?}: {holder}", path.display())]
     Busy {
@@ -62,6 +73,19 @@ pub enum StoreError {
     /// A record cannot be read where reading it is needed.
     #[error("the record {path} cannot be read: {why}. Look at it; `deploylock clear {id}` removes it")]
     Unreadable {
+        /// Of which deployment.
+        id: Id,
+        /// Where.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A record cannot be read, and neither do the lock files say any more which locks it holds.
+    #[error(
+        "the record {path} cannot be read: {why}; and the lines that said which locks it holds are lost, so nothing \
+         new is granted until it is cleared. Look at it; `deploylock clear {id}` removes it"
+    )]
+    Forgotten {
         /// Of which deployment.
         id: Id,
         /// Where.

@@ -5,8 +5,6 @@
 
 /// The store that all scenes here use: a lock directory of their own.
 mod backend {
-    pub const FILES: bool = true;
-
     pub fn store(_scene: &std::path::Path) -> Option<String> {
         None
     }
@@ -15,6 +13,7 @@ mod harness;
 mod steps;
 mod tools;
 
+mod asleep;
 mod commands;
 mod complete;
 mod counts;

@@ -159,15 +159,15 @@ struct Twice<'a> {
 }
 
 impl<'a> Twice<'a> {
-    /// `None` where there is no FUSE.
-    fn mount(scene: &'a Scene) -> Option<Self> {
+    #[track_caller]
+    fn mount(scene: &'a Scene) -> Self {
         let twice = Twice { scene };
         let mounted = scene.shell("sh", "mkdir under one other && bindfs under one && bindfs under other");
-        if mounted.code != 0 {
-            eprintln!("skipped: bindfs does not work here: {}", mounted.err);
-            return None;
-        }
-        Some(twice)
+        assert_eq!(
+            mounted.code, 0,
+            "these tests need bindfs and /dev/fuse (.ci/test installs it): {mounted:?}"
+        );
+        twice
     }
 
     fn command(&self, mount: &str, args: &[&str]) -> Command {
@@ -205,7 +205,7 @@ const OFTEN: &str = "[environments.prod]\ncontainers = [\"web\"]\nallow_concurre
 #[test]
 fn through_another_mount_the_living_are_not_taken_for_dead_and_check_finds_it() {
     let scene = Scene::with_topology(OFTEN);
-    let Some(twice) = Twice::mount(&scene) else { return };
+    let twice = Twice::mount(&scene);
     let mut held = twice.start("one", &["run", "-e", "prod", "--", "cat"]);
     eventually("it holds", || twice.seen("one", "held").len() == 1);
     for (mount, code) in [("one", 0), ("other", 1), ("under", 1)] {
@@ -230,7 +230,7 @@ fn through_another_mount_the_living_are_not_taken_for_dead_and_check_finds_it() 
 #[test]
 fn through_another_mount_a_cancel_is_noticed_within_the_retry_interval() {
     let scene = Scene::with_topology(OFTEN);
-    let Some(twice) = Twice::mount(&scene) else { return };
+    let twice = Twice::mount(&scene);
     let held = twice.start("one", &["run", "-e", "prod", "--", "cat"]);
     eventually("it holds", || twice.seen("one", "held").len() == 1);
     let waiting = twice.start("one", &["run", "-w", "10m", "-e", "prod", "--", "true"]);
@@ -245,7 +245,7 @@ fn through_another_mount_a_cancel_is_noticed_within_the_retry_interval() {
 #[test]
 fn what_another_mount_left_behind_is_for_its_own_mount_or_a_person() {
     let scene = Scene::new();
-    let Some(twice) = Twice::mount(&scene) else { return };
+    let twice = Twice::mount(&scene);
     let held = twice.start("one", &["run", "-l", "a", "--", "sleep", "1000"]);
     eventually("it holds", || twice.seen("one", "held").len() == 1);
     let command = crate::tools::child_of(held.pid()).unwrap();

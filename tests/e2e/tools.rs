@@ -188,6 +188,14 @@ pub fn switches(pid: u32) -> Option<u64> {
     Some(sum)
 }
 
+/// Waits until a process sleeps in `poll`.
+pub fn asleep(pid: u32) {
+    eventually("it sleeps in poll", || {
+        let channel = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+        channel.contains("poll")
+    });
+}
+
 /// The only child of a process.
 pub fn child_of(pid: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Scene, eventually};
 use crate::tools::{
-    Group, SOON, Terminal, deployment, holder, id, is_free, nothing_left, only, read, soon, soon_held, state,
-    switches, until_written, waiter,
+    Group, SOON, Terminal, asleep, deployment, holder, id, is_free, nothing_left, only, read, soon,
+    soon_held, state, until_written, waiter,
 };
 
 #[test]
@@ -48,14 +48,6 @@ fn a_signal_ends_a_waiting_acquire_and_wait_too() {
         assert_eq!(scene.list()["deployments"].as_array().unwrap().len(), 1);
         drop(held);
     }
-}
-
-/// Waits until a process sleeps in `poll`.
-fn asleep(pid: u32) {
-    eventually("it sleeps in poll", || {
-        let channel = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
-        channel.contains("poll")
-    });
 }
 
 #[test]
@@ -163,56 +155,6 @@ fn a_wait_that_runs_out_is_75_and_leaves_no_record() {
 }
 
 #[test]
-fn a_release_lets_the_next_in_and_wakes_nobody_else() {
-    if !crate::backend::FILES {
-        return; // of a server's client a lease is kept alive meanwhile
-    }
-    let scene = Scene::new();
-    let mut held = holder(&scene, &["-l", "a"]);
-    let waiting: Vec<Group> = (0..5).map(|_| waiter(&scene, &["-l", "a"])).collect();
-    for w in &waiting {
-        settled(w.pid());
-    }
-    let before: Vec<u64> = waiting[2..].iter().map(|w| switches(w.pid()).unwrap()).collect();
-    held.let_go();
-    assert_eq!(held.end().code, 0);
-    soon_held(&scene, &waiting[0]);
-    let after: Vec<u64> = waiting[2..].iter().map(|w| switches(w.pid()).unwrap()).collect();
-    assert_eq!(before, after, "waiters far behind were woken");
-    assert_eq!(state(&scene, &waiting[1]), "waiting");
-}
-
-/// Waits until a process has slept through two seconds without once being woken, which is what this measures.
-fn settled(pid: u32) {
-    asleep(pid);
-    let tries = 4;
-    for _ in 0..tries {
-        let before = switches(pid);
-        let began = Instant::now();
-        eventually("two seconds", || began.elapsed() > Duration::from_secs(2));
-        if switches(pid) == before {
-            return;
-        }
-    }
-    panic!("{pid} was woken in each of {tries} spans of two seconds");
-}
-
-#[test]
-fn an_idle_waiter_sleeps() {
-    if !crate::backend::FILES {
-        return; // of a server's client a lease is kept alive meanwhile
-    }
-    let scene = Scene::new();
-    let _held = holder(&scene, &["-l", "a"]);
-    let first = waiter(&scene, &["-l", "a"]);
-    let second = waiter(&scene, &["-l", "a"]);
-    let third = Group::of(&scene, &["wait", "--wait", "-l", "a"]);
-    for pid in [first.pid(), second.pid(), third.pid()] {
-        settled(pid);
-    }
-}
-
-#[test]
 fn a_waiter_gets_in_when_holder_and_command_are_killed() {
     let scene = Scene::new();
     let held = holder(&scene, &["-l", "a"]);
@@ -233,24 +175,6 @@ fn a_waiter_gets_in_when_the_command_alone_is_killed() {
     crate::harness::signal(crate::tools::child_of(held.pid()).unwrap(), "KILL");
     soon_held(&scene, &waiting);
     assert_eq!(held.end().code, 137);
-}
-
-#[test]
-fn a_waiter_gets_in_the_moment_an_orphaned_command_ends() {
-    if !crate::backend::FILES {
-        return; // of a server's client a lease is kept alive meanwhile
-    }
-    let scene = Scene::new();
-    let mut held = holder(&scene, &["-l", "a"]);
-    let waiting = waiter(&scene, &["-l", "a"]);
-    let behind = waiter(&scene, &["-l", "a"]);
-    held.signal("KILL");
-    eventually("the wrapper is gone", || !held.is_running());
-    settled(waiting.pid());
-    assert_eq!(state(&scene, &waiting), "waiting");
-    held.let_go();
-    soon_held(&scene, &waiting);
-    assert_eq!(state(&scene, &behind), "waiting");
 }
 
 #[test]
@@ -279,31 +203,6 @@ fn the_successor_of_a_waiter_killed_after_the_holder_is_served() {
     assert_eq!(held.end().code, -9);
     first.kill();
     soon_held(&scene, &second);
-}
-
-#[test]
-fn a_stopped_waiter_does_not_block_those_that_may_hold_beside_it() {
-    if !crate::backend::FILES {
-        return; // a server's client that is stopped for longer than its lease is dead
-    }
-    // The holder lets go properly, or is killed so that somebody must notice.
-    for killed in [false, true] {
-        let scene = Scene::new();
-        let mut held = holder(&scene, &["-l", "a"]);
-        let stopped = waiter(&scene, &["--shared", "-l", "a"]);
-        let beside = waiter(&scene, &["--shared", "-l", "a"]);
-        let last = waiter(&scene, &["--shared", "-l", "a"]);
-        stopped.signal("STOP");
-        if killed {
-            held.kill();
-        } else {
-            held.let_go();
-        }
-        soon_held(&scene, &beside);
-        soon_held(&scene, &last);
-        stopped.signal("CONT");
-        soon_held(&scene, &stopped);
-    }
 }
 
 #[test]
@@ -470,28 +369,6 @@ fn wait_for_a_target_ends_when_it_could_be_had_and_takes_nothing() {
 }
 
 #[test]
-fn a_waiter_whose_lock_directory_is_removed_ends_and_says_why() {
-    if !crate::backend::FILES {
-        return; // of a server's client a lease is kept alive meanwhile
-    }
-    for behind in [false, true] {
-        let scene = Scene::new();
-        let _held = holder(&scene, &["-l", "a"]);
-        let first = waiter(&scene, &["-l", "a"]);
-        let waiting = if behind { waiter(&scene, &["-l", "a"]) } else { first };
-        asleep(waiting.pid());
-        // Those who wait are woken by the first removals, and may tidy up in what is left.
-        eventually("the lock directory is removed", || {
-            std::fs::remove_dir_all(scene.locks()).is_ok() || !scene.locks().exists()
-        });
-        let said = waiting.end();
-        assert_ne!(said.code, 0, "{said:?}");
-        assert!(said.code != 101 && !said.err.contains("panicked"), "{said:?}");
-        assert!(said.err.lines().count() >= 2, "{said:?}");
-    }
-}
-
-#[test]
 fn a_waiter_without_inotify_is_granted_all_the_same() {
     let topology = "[environments.prod]\nallow_concurrent_deployments = false\nlock_retry_interval = \"1s\"\n\
                     containers = [\"web\"]\n";
@@ -547,15 +424,4 @@ fn a_signal_in_the_instant_of_the_grant_loses_nothing() {
         assert_eq!(second.end().code, 0);
         nothing_left(&scene);
     }
-}
-
-#[test]
-fn an_idle_holder_sleeps_too() {
-    if !crate::backend::FILES {
-        return; // of a server's client a lease is kept alive meanwhile
-    }
-    let scene = Scene::new();
-    let held = holder(&scene, &["-l", "a"]);
-    let _waiting = waiter(&scene, &["-l", "a"]);
-    settled(held.pid());
 }

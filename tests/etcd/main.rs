@@ -19,7 +19,6 @@ mod tools;
 mod backend {
     use std::path::Path;
 
-    pub const FILES: bool = false;
     /// Short, so that the tests see leases run out.
     pub const LEASE: u64 = 6;
 

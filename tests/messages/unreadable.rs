@@ -21,3 +21,22 @@ fn everywhere() {
     let said = crate::harness::Said { out: "(a table)".to_owned(), ..listed };
     crate::told::holds(&scene, "unreadable_list", "list", &said);
 }
+
+#[test]
+fn together_with_the_lines_of_its_locks_after_a_restart() {
+    let scene = Scene::new();
+    let id = scene.hold(&["-l", "x"]);
+    std::fs::write(scene.locks().join("deployments/detached").join(&id), "nonsense").unwrap();
+    std::fs::remove_file(scene.locks().join("locks/name/x")).unwrap();
+    let guard = std::fs::read_to_string(scene.locks().join("guard")).unwrap();
+    let boot = guard.lines().nth(1).unwrap();
+    std::fs::write(scene.locks().join("guard"), guard.replace(boot, &format!("boot {:<36}", "earlier")))
+        .unwrap();
+    for command in ["acquire", "run"] {
+        let target = ["-n", "-l", "y", "--", "true"];
+        let target = &target[..if command == "run" { 5 } else { 3 }];
+        told(&scene, &format!("unreadable_forgotten_{command}"), &[&[command], target].concat());
+    }
+    scene.ok(&["clear", &id, "--yes"]);
+    scene.ok(&["run", "-n", "-l", "x", "--", "true"]);
+}

@@ -4,12 +4,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::process::parent_id;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::target;
+use crate::{target, worker};
 
 /// What a wrapped command does besides holding.
 pub mod manner {
@@ -19,10 +19,22 @@ pub mod manner {
     pub const ORPHAN: &str = "orphan";
     /// Dies by SIGKILL when it is done.
     pub const KILLED: &str = "killed";
+    /// Runs another one under what it holds.
+    pub const NESTED: &str = "nested";
+    /// Is asked to end, and ends when it is done.
+    pub const CANCELLED: &str = "cancelled";
 }
 
-/// Its life.
-pub fn run(journal: &str, expected: &str, hold: &str, manner: &str) -> ExitCode {
+/// Names the deployment inside which this one is.
+const INSIDE: &str = "SOAK_INSIDE";
+
+/// Its life. `options` are its deployment's.
+pub fn run(journal: &str, expected: &str, hold: &str, manner: &str, options: &[&str]) -> ExitCode {
+    if manner == manner::CANCELLED {
+        let asked = std::sync::Arc::default();
+        signal_hook::flag::register(signal_hook::consts::SIGTERM, asked).expect("a signal to be taken");
+    }
+    let path = journal;
     let hold = Duration::from_micros(crate::number(hold));
     let id = variable("DEPLOYLOCK_ID");
     let wrapper = parent_id();
@@ -34,7 +46,18 @@ pub fn run(journal: &str, expected: &str, hold: &str, manner: &str) -> ExitCode 
     if claimed != wanted {
         say(&mut journal, &format!("wrong {id} holds {claimed:?}, not {wanted:?}\n"));
     }
-    begin(&mut journal, &id, &variable("DEPLOYLOCK_TOKEN"), expected);
+    let inside = std::env::var(INSIDE).unwrap_or_default();
+    begin(&mut journal, &id, &variable("DEPLOYLOCK_TOKEN"), expected, &inside);
+    if manner == manner::NESTED {
+        let mut nested = Command::new(worker::program());
+        nested.args(["run", "--no-wait"]).args(options).arg("--");
+        nested.arg(std::env::current_exe().expect("our own program"));
+        nested.args(["child", path, expected, "0", manner::PLAIN]).env(INSIDE, &id);
+        let said = nested.output().expect("a program to run");
+        if !said.status.success() {
+            say(&mut journal, &format!("wrong {id}: inside it: {said:?}\n"));
+        }
+    }
     std::thread::sleep(hold / 2);
     if manner == manner::ORPHAN && is_wrapper(wrapper) {
         kill(wrapper);
@@ -52,9 +75,9 @@ pub fn open(path: &str) -> File {
     OpenOptions::new().append(true).open(path).expect("the journal")
 }
 
-/// From here on it holds.
-pub fn begin(journal: &mut File, id: &str, token: &str, expected: &str) {
-    say(journal, &format!("begin {id} {token} {expected}\n"));
+/// From here on it holds, perhaps inside another.
+pub fn begin(journal: &mut File, id: &str, token: &str, expected: &str, inside: &str) {
+    say(journal, &format!("begin {id} {token} {expected} {inside}\n"));
 }
 
 /// Until here it held.

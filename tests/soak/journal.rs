@@ -39,7 +39,9 @@ pub fn judge(lines: impl BufRead) -> Verdict {
         let line = line.expect("a journal that can be read");
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
-            ["begin", id, token, expected] => judge.begin(id, crate::number(token), expected),
+            ["begin", id, token, expected, inside @ ..] => {
+                judge.begin(id, crate::number(token), expected, inside.first().filter(|id| !id.is_empty()));
+            }
             ["end", id] => judge.end(id),
             _ => judge.verdict.wrong.push(line),
         }
@@ -58,8 +60,16 @@ struct Judge {
 }
 
 impl Judge {
-    fn begin(&mut self, id: &str, token: u64, expected: &str) {
-        let locks: Vec<(String, Policy)> = target::read(expected).map(|(l, p)| (l.to_owned(), p)).collect();
+    /// What the deployment that it is inside of holds counts as held, and once.
+    fn begin(&mut self, id: &str, token: u64, expected: &str, inside: Option<&&str>) {
+        let mut locks: Vec<(String, Policy)> =
+            target::read(expected).map(|(l, p)| (l.to_owned(), p)).collect();
+        if let Some(outer) = inside {
+            match self.holding.get(*outer) {
+                Some(outer) => locks.retain(|(lock, _)| !outer.locks.iter().any(|(l, _)| l == lock)),
+                None => self.verdict.wrong.push(format!("{id} began inside {outer}, which does not hold")),
+            }
+        }
         for (name, policy) in &locks {
             let lock = self.locks.entry(name.clone()).or_default();
             if let Some(wrong) = lock.objection(id, token, *policy) {
@@ -109,13 +119,18 @@ impl Lock {
 
 /// A judge that finds nothing would be no use: journals that must be found wrong, and one that must not.
 pub fn prove() -> Result<(), String> {
-    let right = "begin 1-a 1 a=x0,b=s2\nend 1-a\nbegin 3-c 3 a=s0,b=s2\nbegin 2-b 2 b=s2\nend 2-b\nend 3-c\n";
+    let right = "begin 1-a 1 a=x0,b=s2\nbegin 4-d 4 a=x0 1-a\nend 4-d\nend 1-a\nbegin 6-c 6 a=s0,b=s2\nbegin 5-b 5 b=s2\nend 5-b\nend 6-c\n";
     let wrong = [
         ("two alone", "begin 1-a 1 a=x0\nbegin 2-b 2 a=x0\nend 1-a\nend 2-b\n"),
         ("shared beside exclusive", "begin 1-a 1 a=x0\nbegin 2-b 2 a=s0\nend 2-b\nend 1-a\n"),
         ("over the limit", "begin 1-a 1 a=s0\nbegin 2-b 2 a=s1\nend 2-b\nend 1-a\n"),
         ("an older token later", "begin 2-b 2 a=x0\nend 2-b\nbegin 1-a 1 a=s0\nend 1-a\n"),
         ("no end", "begin 1-a 1 a=x0\n"),
+        ("inside one that does not hold", "begin 1-a 1 a=x0 2-b\nend 1-a\n"),
+        (
+            "inside another than who holds",
+            "begin 1-a 1 a=x0 \nbegin 2-b 2 b=x0 \nbegin 3-c 3 a=x0 2-b\nend 3-c\nend 2-b\nend 1-a\n",
+        ),
         ("other locks than expected", "wrong 1-a holds nothing\n"),
     ];
     let found = judge(right.as_bytes()).wrong;

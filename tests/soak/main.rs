@@ -38,7 +38,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["child", journal, expected, hold, manner] => child::run(journal, expected, hold, manner),
+        ["child", journal, expected, hold, manner, options @ ..] => {
+            child::run(journal, expected, hold, manner, options)
+        }
         ["worker", folder, seed, cycles] => worker::run(folder.as_ref(), number(seed), number(cycles)),
         ["--list", ..] => ExitCode::SUCCESS,
         options => match parse(options) {

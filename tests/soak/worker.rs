@@ -64,7 +64,9 @@ impl Worker<'_> {
     fn cycle(&mut self) -> Result<(), String> {
         let target = target::random(&mut self.random);
         match self.random.below(100) {
-            0..55 => self.run(&target, &["-w", PATIENCE], manner::PLAIN),
+            0..48 => self.run(&target, &["-w", PATIENCE], manner::PLAIN),
+            48..52 => self.run(&target, &["-w", PATIENCE], manner::NESTED),
+            52..55 => self.run_cancelled(&target),
             55..67 => self.run(&target, &["--no-wait"], manner::PLAIN),
             67..75 => self.run_killed(&target),
             75..79 => self.run(&target, &["-w", PATIENCE], manner::ORPHAN),
@@ -84,7 +86,7 @@ impl Worker<'_> {
         let hold = self.random.below(4000).to_string();
         let program = std::env::current_exe().expect("our own program").display().to_string();
         let words = [program.as_str(), "child", &self.journal, &target.expected, &hold, manner];
-        words.map(str::to_owned).to_vec()
+        words.into_iter().map(str::to_owned).chain(target.options.iter().cloned()).collect()
     }
 
     fn run(&mut self, target: &Target, wait: &[&str], manner: &str) -> Result<(), String> {
@@ -106,7 +108,7 @@ impl Worker<'_> {
         // A wrapper that its command kills has no more to say; the command must not find a closed pipe.
         let said = run.output().map_err(|e| e.to_string())?;
         match (code(&said), how) {
-            (0, manner::PLAIN) | (137, manner::KILLED) => self.granted += 1,
+            (0, manner::PLAIN | manner::NESTED) | (137, manner::KILLED) => self.granted += 1,
             (-9, manner::ORPHAN) => {
                 self.granted += 1;
                 self.killed += 1;
@@ -143,7 +145,7 @@ impl Worker<'_> {
             return Err(format!("acquire {:?}: {}: {}", target.options, code(&said), err(&said)));
         }
         let id = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-        child::begin(&mut self.file, &id, "0", &target.expected);
+        child::begin(&mut self.file, &id, "0", &target.expected, "");
         std::thread::sleep(Duration::from_micros(self.random.below(2000)));
         child::end(&mut self.file, &id);
         self.granted += 1;
@@ -166,6 +168,29 @@ impl Worker<'_> {
             Some(id) => self.expect(&["release", id], &[0, 3]).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Asked to end wherever it happens to be: waiting, being granted, holding, releasing.
+    fn run_cancelled(&mut self, target: &Target) -> Result<(), String> {
+        let owner = format!("cancelled-{}", self.random.next());
+        let command = self.command(target, manner::CANCELLED);
+        let mut run = deploylock(self.folder);
+        run.args(["run", "-w", PATIENCE, "--owner", &owner]).args(&target.options).arg("--").args(command);
+        let child = run.spawn().map_err(|e| e.to_string())?;
+        std::thread::sleep(Duration::from_micros(self.random.below(15_000)));
+        let listed = self.expect(&["list", "--format", "json", "--owner", &owner], &[0])?;
+        let list: serde_json::Value = serde_json::from_str(&listed).map_err(|e| e.to_string())?;
+        if let Some(id) = list["deployments"][0]["id"].as_str() {
+            // Over already, or not yet there.
+            self.expect(&["cancel", id], &[0, 3])?;
+        }
+        let said = child.wait_with_output().map_err(|e| e.to_string())?;
+        match code(&said) {
+            0 => self.granted += 1,
+            75 | 143 => self.refused += 1,
+            code => return Err(format!("a cancelled run {:?}: {code}: {}", target.options, err(&said))),
+        }
+        Ok(())
     }
 
     /// Left to its time to live.

@@ -9,9 +9,9 @@ use deploylock::deployment::{Deployment, Id, State};
 use deploylock::model::{Kind, LockName, LockRequest, Mode};
 use deploylock::ops::acquire::{Conflict, Draft, Grant, Outcome, Patience, acquire};
 use deploylock::ops::{Never, Silent, release, survey};
-use deploylock::store::Store;
 use deploylock::store::files::folder::Steps;
 use deploylock::store::files::{FilesStore, Place};
+use deploylock::store::{Store, StoreError};
 
 /// How long a store may take to wake somebody before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,7 +43,11 @@ pub fn draft(locks: &[LockRequest]) -> Draft {
 }
 
 pub fn try_now(store: &dyn Store, locks: &[LockRequest]) -> Outcome {
-    acquire(store, &draft(locks), Patience::None, RETRY, &mut Silent, &mut Never).unwrap()
+    try_to(store, locks).unwrap()
+}
+
+pub fn try_to(store: &dyn Store, locks: &[LockRequest]) -> Result<Outcome, StoreError> {
+    acquire(store, &draft(locks), Patience::None, RETRY, &mut Silent, &mut Never)
 }
 
 #[track_caller]

@@ -352,6 +352,11 @@ fn copy(from: &Path, to: &Path) {
 
 /// All of them, or those whose name begins as `DEPLOYLOCK_WORST_CASE` says.
 pub fn chosen() -> impl Iterator<Item = &'static Case> {
-    let only = std::env::var("DEPLOYLOCK_WORST_CASE").unwrap_or_default();
+    let only = chosen_name();
     CASES.iter().filter(move |case| case.name.starts_with(&only))
+}
+
+/// How the names begin of the commands that are to be tried.
+pub fn chosen_name() -> String {
+    std::env::var("DEPLOYLOCK_WORST_CASE").unwrap_or_default()
 }

@@ -1,9 +1,11 @@
 //! The system says no: every error that a call can return, at every call of every command. The outcome is success,
 //! or a clear message and exit status 1; never a lock lost or half made, never a hang, never a panic.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::cases::{After, Case, Stage, chosen};
+use crate::cases::{Case, Stage, chosen};
+use crate::harness::{Said, Scene};
 use crate::points::{Point, bounded, in_parallel, injected, points, thorough};
 
 /// What each call may answer: open(2), flock(2), … and what network file systems answer besides.
@@ -37,9 +39,16 @@ const ERRORS: &[(&[&str], &[&str])] = &[
 
 /// An error at a call.
 #[derive(Debug, Clone)]
-struct Refusal {
+pub struct Refusal {
     point: Point,
     error: &'static str,
+}
+
+impl Refusal {
+    /// The binary, refused there.
+    pub fn of(&self, scene: &Scene, args: &[&str]) -> Command {
+        injected(scene, &self.point, &format!("error={}", self.error), args)
+    }
 }
 
 impl std::fmt::Display for Refusal {
@@ -53,7 +62,7 @@ fn errors_of(name: &str) -> &'static [&'static str] {
 }
 
 /// Everything to be tried: all errors at every call, or for a short run one at each, every one in its turn.
-fn refusals(points: &[Point], turn: &AtomicUsize) -> Vec<Refusal> {
+pub fn refusals(points: &[Point], turn: &AtomicUsize) -> Vec<Refusal> {
     let mut all = Vec::new();
     for point in points {
         let errors = errors_of(&point.name);
@@ -82,10 +91,8 @@ fn refused_everywhere(case: &'static Case, turn: &AtomicUsize) -> (usize, Vec<St
         || Stage::set(case),
         |stage, refusal| {
             let what = format!("{refusal}");
-            let after = stage.play(&what, |scene, args| {
-                bounded(injected(scene, &refusal.point, &format!("error={}", refusal.error), args))
-            });
-            is_clear(case, refusal, &after);
+            let after = stage.play(&what, |scene, args| bounded(refusal.of(scene, args)));
+            is_clear(case.name, refusal, &after.said);
         },
     );
     println!("{}: {} errors", case.name, all.len());
@@ -93,12 +100,11 @@ fn refused_everywhere(case: &'static Case, turn: &AtomicUsize) -> (usize, Vec<St
 }
 
 /// Success, or one clear line and 1. A command that cannot be started is 126; a topology file that cannot be read 78.
-fn is_clear(case: &Case, refusal: &Refusal, after: &After) {
-    let said = &after.said;
-    let what = format!("{}: {refusal}: {said:?}", case.name);
+pub fn is_clear(name: &str, refusal: &Refusal, said: &Said) {
+    let what = format!("{name}: {refusal}: {said:?}");
     assert!(!said.err.contains("panicked") && !said.err.contains("RUST_BACKTRACE"), "{what}");
     let other = match said.code {
-        126 => case.name == "run",
+        126 => name.starts_with("run"),
         78 => said.err.contains("the topology file"),
         code => [0, 1].contains(&code),
     };

@@ -479,7 +479,8 @@ impl Top {
             match opened.file.read_at(&mut bytes[len..], len as u64) {
                 Ok(0) => break,
                 Ok(n) => len += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Nothing was read: no end either.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(e),
             }
             if len < bytes.len() {

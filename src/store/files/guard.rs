@@ -18,6 +18,8 @@ const FORMAT: u64 = 1;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often to try again at once before sleeping on the lock: longer than a decision usually takes.
 const EAGER_TRIES: u32 = 300;
+/// How often to try to give it back.
+const UNLOCK_TRIES: u32 = 100;
 /// How far ahead the durable ceiling of the numbers is.
 const AHEAD: u64 = 1000;
 
@@ -70,8 +72,13 @@ pub struct Held<'a> {
 impl Drop for Held<'_> {
     /// Explicitly, so that no copy of the descriptor in a forked child keeps it.
     fn drop(&mut self) {
-        let _ = fs2::FileExt::unlock(&self.opened.file);
+        unlock(&self.opened.file);
     }
+}
+
+/// Who goes on to wait must not take the guard along because a network file system answered badly once.
+fn unlock(file: &File) {
+    let _ = (0..UNLOCK_TRIES).find(|_| fs2::FileExt::unlock(file).is_ok());
 }
 
 impl<'a> Held<'a> {
@@ -149,7 +156,7 @@ fn sleep_on_lock(top: &Top, file: &File, shared: bool) -> Result<()> {
     let path = || top.show(Folder::Top, NAME);
     let copy = file.try_clone().map_err(|e| io_failed("lock", &path(), e))?;
     let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
+    let wait = move || {
         let result = loop {
             let got =
                 if shared { fs2::FileExt::lock_shared(&copy) } else { fs2::FileExt::lock_exclusive(&copy) };
@@ -160,9 +167,10 @@ fn sleep_on_lock(top: &Top, file: &File, shared: bool) -> Result<()> {
         };
         // Nobody listens any more: the lock must not stay with us.
         if tell.send(result).is_err() {
-            let _ = fs2::FileExt::unlock(&copy);
+            unlock(&copy);
         }
-    });
+    };
+    std::thread::Builder::new().spawn(wait).map_err(|e| io_failed("wait for", &path(), e))?;
     match told.recv_timeout(PATIENCE) {
         Ok(result) => result.map_err(|e| io_failed("lock", &path(), e)),
         Err(_) => Err(StoreError::Busy { path: top.path.clone(), waited: PATIENCE, holder: who_holds(file) }),

@@ -56,6 +56,9 @@ impl Files<'_> {
         }
         // The records are the truth: what a lock file says without sense is said anew from them.
         rebuild::rebuild(self)?;
+        if self.forgotten.is_some() {
+            self.distrust_lines()?;
+        }
         self.queue_as_it_is(lock)
     }
 

@@ -1,6 +1,7 @@
 //! A lock's file: a line per deployment in order of arrival. Bytes in, bytes out: no I/O.
 //!
-//! A line is `STEM MODE LIMIT UNDER`, filled up to [`WIDTH`]. A line whose first byte is `#` is void; so is an
+//! A line is `STEM MODE LIMIT UNDER OF`, filled up to [`WIDTH`]; `OF` is in how many lock files the deployment has a line,
+//! so that it is known of a record that cannot be read any more whether all of them are left. A line whose first byte is `#` is void; so is an
 //! unterminated tail, which a crash may leave. A new line takes the place behind the last one that counts, where a
 //! void one may stand: so the file of a lock that comes and goes is written in place, and its inode stays, which is
 //! what a release and the next acquire would otherwise spend most on.
@@ -28,6 +29,8 @@ pub struct Line {
     pub stem: Stem,
     /// What it says.
     pub entry: Entry,
+    /// How many locks its deployment has; `None` where an earlier version did not say.
+    pub of: Option<usize>,
 }
 
 /// A lock's file, read.
@@ -114,9 +117,13 @@ fn parse(line: &[u8], offset: u64) -> Option<Line> {
         "-" => None,
         id => Some(id.parse().ok()?),
     };
+    let of = match (words.only_padding(), words.next()) {
+        (true, _) => None,
+        (false, number) => Some(number?.parse().ok()?),
+    };
     words.only_padding().then(|| {
         let entry = Entry { id: stem.id.clone(), mode, limit, under };
-        Line { offset, end: offset + line.len() as u64, stem, entry }
+        Line { offset, end: offset + line.len() as u64, stem, entry, of }
     })
 }
 
@@ -141,23 +148,31 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The line of a deployment that asks for `request`.
+/// The line of a deployment that asks for `request`, one of so many.
 #[must_use]
-pub fn line(stem: &Stem, request: &LockRequest, under: Option<&Id>) -> String {
-    entry_line(stem, request.mode, request.limit, under)
+pub fn line(stem: &Stem, request: &LockRequest, under: Option<&Id>, of: usize) -> String {
+    entry_line(stem, request.mode, request.limit, under, Some(of))
 }
 
 /// A line as it was read, for a file that is written anew.
 #[must_use]
 pub fn again(line: &Line) -> String {
-    entry_line(&line.stem, line.entry.mode, line.entry.limit, line.entry.under.as_ref())
+    let Entry { mode, limit, under, .. } = &line.entry;
+    entry_line(&line.stem, *mode, *limit, under.as_ref(), line.of)
 }
 
-fn entry_line(stem: &Stem, mode: Mode, limit: Option<NonZeroU32>, under: Option<&Id>) -> String {
+fn entry_line(
+    stem: &Stem,
+    mode: Mode,
+    limit: Option<NonZeroU32>,
+    under: Option<&Id>,
+    of: Option<usize>,
+) -> String {
     let mode = if mode == Mode::Exclusive { 'x' } else { 's' };
     let limit = limit.map_or_else(|| "-".to_owned(), |n| n.to_string());
     let under = under.map_or("-", Id::as_str);
-    let text = format!("{stem} {mode} {limit} {under}");
+    let of = of.map(|of| format!(" {of}")).unwrap_or_default();
+    let text = format!("{stem} {mode} {limit} {under}{of}");
     format!("{text:<width$}\n", width = WIDTH as usize - 1)
 }
 
@@ -170,7 +185,7 @@ mod tests {
     fn sample(number: u64, mode: Mode, limit: u32) -> String {
         let stem = Stem::new(Id::new(number, 5), "0123abcd", Keep::Release);
         let lock = LockName::new(Kind::Name, "x");
-        line(&stem, &LockRequest { lock, mode, limit: NonZeroU32::new(limit) }, Some(&Id::new(1, 1)))
+        line(&stem, &LockRequest { lock, mode, limit: NonZeroU32::new(limit) }, Some(&Id::new(1, 1)), 3)
     }
 
     #[test]
@@ -204,7 +219,14 @@ mod tests {
     #[test]
     fn no_line_crosses_a_page() {
         assert_eq!(4096 % WIDTH, 0, "a kill cuts large writes at the borders of pages");
-        assert_eq!(sample(u64::MAX, Mode::Exclusive, u32::MAX).len() as u64, WIDTH);
+        let stem = Stem::new(Id::new(u64::MAX, u32::MAX), "0123abcd", Keep::Hold);
+        let request = LockRequest {
+            lock: LockName::new(Kind::Name, "x"),
+            mode: Mode::Exclusive,
+            limit: NonZeroU32::new(u32::MAX),
+        };
+        let longest = line(&stem, &request, Some(&Id::new(u64::MAX, u32::MAX)), usize::MAX);
+        assert_eq!(longest.len() as u64, WIDTH);
     }
 
     proptest! {

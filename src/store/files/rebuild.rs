@@ -7,16 +7,16 @@ use super::folder::{Folder, Top};
 use super::names::{self, Stem};
 use super::queue;
 use super::txn::Files;
-use crate::deployment::{Deployment, Id, State, Stored, Verdict};
+use crate::deployment::{Deployment, Id, State, Stored, Unreadable, Verdict};
 use crate::model::{Keep, Kind, LockName};
 use crate::store::{Result, Txn};
 
-/// Writes every lock file anew and takes away what a restart ended. The highest number that was ever given, as
+/// Writes every lock file anew and takes away what a restart ended; notes a record that may hold anything. The highest number that was ever given, as
 /// far as the records know.
 pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
     let all = txn.all()?;
     let mut highest = 0;
-    let (mut living, mut unreadable): (Vec<(State, Deployment)>, Vec<Id>) = Default::default();
+    let (mut living, mut unreadable): (Vec<(State, Deployment)>, Vec<Unreadable>) = Default::default();
     for stored in all {
         highest = highest.max(number_of(stored.id()));
         let verdict = txn.verdict(&stored)?;
@@ -31,14 +31,15 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
                     living.push((state, *d));
                 }
             }
-            (Stored::Unreadable(u), _) => unreadable.push(u.id),
+            (Stored::Unreadable(u), _) => unreadable.push(u),
         }
     }
     bury_doubles(txn.top(), &mut living)?;
     // Who holds stands before who waits, as the engine wants it (`Look::waits_behind`): a nested holder may have
     // come later than a waiter, and its ancestor's line may be gone.
     living.sort_by_key(|(state, d)| (*state == State::Waiting, d.arrival));
-    let mut files = lines_of_unreadable(txn.top(), &unreadable)?;
+    let (mut files, forgotten) = lines_of_unreadable(txn.top(), unreadable)?;
+    txn.forgotten = forgotten;
     for (state, d) in &living {
         let boot = if *state == State::Detached { String::new() } else { d.place.boot.clone() };
         let stem = Stem::new(d.id.clone(), &boot, if boot.is_empty() { Keep::Release } else { d.on_crash });
@@ -47,7 +48,12 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
             let under = d.ancestors.iter().find(|a| {
                 living.iter().any(|(_, x)| x.id == **a && x.locks.iter().any(|r| r.lock == request.lock))
             });
-            files.entry(request.lock.clone()).or_default().push_str(&queue::line(&stem, request, under));
+            files.entry(request.lock.clone()).or_default().push_str(&queue::line(
+                &stem,
+                request,
+                under,
+                d.locks.len(),
+            ));
         }
     }
     write_all(txn, &files)?;
@@ -80,25 +86,38 @@ fn bury(top: &Top, stored: &Stored, state: State) -> Result<()> {
     top.remove(Folder::Deployments(state), &name).map(drop)
 }
 
-/// What the lock files still say of records that cannot speak for themselves.
-fn lines_of_unreadable(top: &Top, ids: &[Id]) -> Result<BTreeMap<LockName, String>> {
+/// What the lock files still say of records that cannot speak for themselves; and one of these that holds more than
+/// they say, if there is one.
+fn lines_of_unreadable(
+    top: &Top,
+    unreadable: Vec<Unreadable>,
+) -> Result<(BTreeMap<LockName, String>, Option<Unreadable>)> {
     let mut files = BTreeMap::new();
-    if ids.is_empty() {
-        return Ok(files);
+    if unreadable.is_empty() {
+        return Ok((files, None));
     }
+    // How many lines each should have and, here, has.
+    let mut found: BTreeMap<Id, (usize, usize)> = BTreeMap::new();
     for lock in all_locks(top)? {
         let Some(opened) = top.open_file(Folder::Locks(lock.kind), &names::lock_path(&lock.name), false)?
         else {
             continue;
         };
         let read = queue::read(&top.read(&opened)?);
-        let lines = read.lines.iter().filter(|l| ids.contains(&l.entry.id));
-        let text: String = lines.map(queue::again).collect();
+        let mut text = String::new();
+        for line in read.lines.iter().filter(|l| unreadable.iter().any(|u| u.id == l.entry.id)) {
+            let (of, lines) = found.entry(line.entry.id.clone()).or_default();
+            *of = line.of.unwrap_or_default().max(*of);
+            *lines += 1;
+            text.push_str(&queue::again(line));
+        }
         if !text.is_empty() {
             files.insert(lock, text);
         }
     }
-    Ok(files)
+    let is_whole = |id: &Id| found.get(id).is_some_and(|(of, lines)| lines >= of);
+    let forgotten = unreadable.into_iter().find(|u| u.state.holds() && !is_whole(&u.id));
+    Ok((files, forgotten))
 }
 
 /// Every lock that has a file.

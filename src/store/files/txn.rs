@@ -37,6 +37,8 @@ pub(super) struct Files<'a> {
     last: Option<Seen>,
     /// The last record that was made durable, as it was then.
     synced: &'a Synced,
+    /// A record that may hold anything: as long as it lies there nobody gets a number, and so no lock.
+    pub(super) forgotten: Option<Unreadable>,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
 }
@@ -75,6 +77,7 @@ impl Lease for FileLease {
 impl<'a> Files<'a> {
     /// Begins a decision: what a crash or a power failure left is put right first.
     pub(super) fn begin(top: &'a Top, held: guard::Held<'a>, synced: &'a Synced) -> Result<Self> {
+        certain()?;
         let boot = &process::here().boot;
         match held.read()? {
             Some(content) if content.boot == *boot => Ok(Files::new(top, held, content, synced)),
@@ -98,6 +101,10 @@ impl<'a> Files<'a> {
         let number = if old.is_some() { number } else { highest };
         let ceiling = guard::ceiling_above(number);
         txn.content = Content { number, ceiling, ..txn.content };
+        if txn.forgotten.is_some() {
+            // Every decision comes here until a person has looked.
+            return txn.distrust_lines().map(|()| txn);
+        }
         txn.held.write_durably(&txn.content)?;
         top.sync_folder(Folder::Top)?;
         Ok(txn)
@@ -105,6 +112,7 @@ impl<'a> Files<'a> {
 
     /// Begins a look, which repairs nothing.
     pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>, synced: &'a Synced) -> Result<Self> {
+        certain()?;
         let none = Content { boot: String::new(), number: 0, ceiling: 0 };
         let content = held.read()?.unwrap_or(none);
         Ok(Files { writes: false, ..Files::new(top, held, content, synced) })
@@ -124,6 +132,7 @@ impl<'a> Files<'a> {
             stems,
             last: None,
             synced,
+            forgotten: None,
             heard: None,
         }
     }
@@ -142,6 +151,12 @@ impl<'a> Files<'a> {
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
         decision(&mut self)
+    }
+
+    /// Makes the next decision put the lock files right again, as the first of a boot does.
+    pub(super) fn distrust_lines(&self) -> Result<()> {
+        let Content { number, .. } = self.content;
+        self.held.write_durably(&Content { boot: "-".to_owned(), number, ceiling: number })
     }
 
     pub(super) fn top(&self) -> &'a Top {
@@ -306,7 +321,7 @@ impl<'a> Files<'a> {
     fn write_lines(&mut self, d: &Deployment, stem: &Stem, under: &[(LockName, Id)]) -> Result<()> {
         for request in &d.locks {
             let over = under.iter().find(|(lock, _)| *lock == request.lock).map(|(_, id)| id);
-            self.append(&request.lock, &queue::line(stem, request, over))?;
+            self.append(&request.lock, &queue::line(stem, request, over, d.locks.len()))?;
         }
         Ok(())
     }
@@ -345,6 +360,11 @@ fn standing_of(state: State, verdict: &Verdict) -> Standing {
         (State::Waiting, _) => Standing::Waits,
         (State::Attached | State::Detached, _) => Standing::Holds,
     }
+}
+
+/// Nothing is judged, and nothing put right, by one that does not know where it runs.
+fn certain() -> Result<()> {
+    process::doubt().map_or(Ok(()), |(path, source)| Err(StoreError::Blind { path, source }))
 }
 
 enum Peek {
@@ -412,7 +432,12 @@ impl Txn for Files<'_> {
     }
 
     fn next_number(&mut self) -> Result<u64> {
-        self.held.next(&mut self.content)
+        match &self.forgotten {
+            None => self.held.next(&mut self.content),
+            Some(Unreadable { id, path, why, .. }) => {
+                Err(StoreError::Forgotten { id: id.clone(), path: path.clone(), why: why.clone() })
+            }
+        }
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {

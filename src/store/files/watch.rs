@@ -16,7 +16,7 @@ use super::glance::{self, Glance};
 use super::names::Stem;
 use super::timer;
 use crate::clock;
-use crate::deployment::{Command, Deployment, Id, Process, State};
+use crate::deployment::{Command, Deployment, Id, Process, State, Stored};
 use crate::process;
 use crate::store::{Result, Sleeper, Txn, Wake};
 
@@ -44,6 +44,8 @@ pub(super) struct FilesSleeper<'a> {
     glance: Glance,
     /// A watched process has ended, or never could be watched: then only a look tells more.
     unseen: bool,
+    /// An end may go unseen: of an unreadable record, an unnoted command, a process that the system will not watch.
+    blind: bool,
     ends: Vec<(Process, OwnedFd)>,
     ended: HashSet<(u32, u64)>,
     /// The first time to live to pass among the watched, by the boot clock.
@@ -59,7 +61,7 @@ impl<'a> FilesSleeper<'a> {
         let local = store.is_local()?.unwrap_or(false);
         let events = events::Events::new();
         let (glance, ends, ended) = Default::default();
-        let (unseen, expiry, looks) = (false, None, LOOK_AGAIN.len());
+        let (unseen, blind, expiry, looks) = (false, false, None, LOOK_AGAIN.len());
         let (others, only_ends) = (None, false);
         Ok(FilesSleeper {
             store,
@@ -68,6 +70,7 @@ impl<'a> FilesSleeper<'a> {
             events,
             glance,
             unseen,
+            blind,
             ends,
             ended,
             expiry,
@@ -120,6 +123,7 @@ impl<'a> FilesSleeper<'a> {
                 self.watch_end(p);
                 wanted.push(p.clone());
             }
+            self.blind |= d.command == Command::Starting && self.has_ended(&d.process);
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
         let seen = |d: &Deployment| self.ends.iter().any(|(p, _)| *p == d.process);
@@ -134,6 +138,7 @@ impl<'a> FilesSleeper<'a> {
         }
         match process::watch(p) {
             Some(fd) => self.ends.push((p.clone(), fd)),
+            None if process::presence(p) != process::Presence::Gone => self.blind = true,
             None => drop(self.ended.insert((p.pid, p.start))),
         }
     }
@@ -154,8 +159,9 @@ impl<'a> FilesSleeper<'a> {
     fn deadline(&self, until: Option<Duration>) -> Option<(Duration, Wake)> {
         let now = clock::since_boot();
         let look_again = LOOK_AGAIN.get(self.looks).map(|d| (now + *d, Wake::Look));
-        let wanted = !self.local || self.events.is_none();
-        let retry = wanted.then_some((now + self.retry, Wake::Look));
+        let wanted = !self.local || self.events.is_none() || self.blind;
+        let retry = if self.blind { self.retry.min(glance::EVERY) } else { self.retry };
+        let retry = wanted.then_some((now + retry, Wake::Look));
         let expiry = self.expiry.map(|at| (at, Wake::Look));
         [until.map(|at| (at, Wake::Time)), look_again, retry, expiry]
             .into_iter()
@@ -186,26 +192,33 @@ impl Sleeper for FilesSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
         let mut others = Some(Vec::new());
+        self.blind = false;
         // In the order given: the first is the own record.
         let mut todo: std::collections::VecDeque<Id> = ids.iter().cloned().collect();
         while let Some(id) = todo.pop_front() {
             let id = &id;
-            if let Some(stored) = txn.find(id)?
-                && let Some(d) = stored.deployment()
-            {
-                paths.push(self.path(stored.state(), d));
-                match (stored.state(), d.ttl, &mut others) {
-                    _ if watched.is_empty() => {}
-                    (State::Waiting | State::Attached, None, Some(others)) => {
-                        others.push(Stem::new(d.id.clone(), &d.place.boot, d.on_crash));
+            match txn.find(id)? {
+                Some(Stored::Readable(state, d)) => {
+                    paths.push(self.path(state, &d));
+                    match (state, d.ttl, &mut others) {
+                        _ if watched.is_empty() => {}
+                        (State::Waiting | State::Attached, None, Some(others)) => {
+                            others.push(Stem::new(d.id.clone(), &d.place.boot, d.on_crash));
+                        }
+                        _ => others = None,
                     }
-                    _ => others = None,
+                    // What was acquired inside another's command ends with that one.
+                    if state == State::Detached {
+                        todo.extend(d.parent.clone());
+                    }
+                    watched.push(*d);
                 }
-                watched.push(d.clone());
-                // What was acquired inside another's command ends with that one.
-                if stored.state() == State::Detached {
-                    todo.extend(d.parent.clone());
+                Some(Stored::Unreadable(u)) => {
+                    paths.push(u.path.into());
+                    self.blind = true;
+                    others = None;
                 }
+                None => {}
             }
         }
         self.others = others;

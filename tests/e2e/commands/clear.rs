@@ -257,6 +257,29 @@ fn on_a_terminal_clear_asks() {
 }
 
 #[test]
+fn a_beginning_of_an_id_is_enough_only_for_clear_and_only_where_it_asks() {
+    let scene = Scene::new();
+    let id = scene.hold(&["-l", "x", "--ttl", "1h"]);
+    let on_a_terminal = |answer: &str, clear: &str| {
+        let typescript = format!("printf '{answer}\\n' | script -qec 'deploylock clear {clear}' /dev/null");
+        done(scene.program("sh").args(["-c", &typescript]))
+    };
+    for part in [id.split_once('-').unwrap().0, &id[..id.len() - 1]] {
+        for command in ["release", "renew", "cancel"] {
+            scene.fails(2, &[command, part]);
+        }
+        scene.fails(3, &["clear", "--yes", part]);
+        // Nobody is asked there, though somebody could be.
+        assert_eq!(on_a_terminal("y", &format!("--yes {part}")).code, 3);
+        let refused = on_a_terminal("n", part);
+        assert!(refused.code == 1 && refused.out.contains(&id), "it says which one: {refused:?}");
+        assert_eq!(scene.state_of(&id), "held");
+    }
+    assert_eq!(on_a_terminal("y", &id[..id.len() - 1]).code, 0);
+    assert_eq!(scene.state_of(&id), "gone");
+}
+
+#[test]
 fn lines_without_a_record_are_tidied_too() {
     let scene = Scene::new();
     let id = scene.hold(&["-l", "a"]);

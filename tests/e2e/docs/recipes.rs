@@ -1,7 +1,5 @@
 //! The jobs of the recipes: their shell parts, taken out of the pages and run in the order in which the tool would.
 
-use std::path::Path;
-
 use super::jobs::{Part, ansible, capistrano, exec_lines, github, gitlab, jenkins};
 use super::pages::{Page, folder};
 use crate::harness::{Scene, eventually};
@@ -207,9 +205,6 @@ fn the_units_are_what_systemd_takes() {
     let packaging = folder().join("packaging");
     for name in ["deploylock-clear.service", "deploylock-clear.timer"] {
         std::fs::copy(packaging.join(name), scene.path(name)).unwrap();
-    }
-    if !Path::new("/usr/bin/systemd-analyze").exists() {
-        return;
     }
     let mut verify = scene.program("systemd-analyze");
     verify.args([
