@@ -287,7 +287,8 @@ pub fn with_open(path: &std::path::Path) -> Option<u32> {
 /// `user@host`: who does what this process does.
 #[must_use]
 pub fn who() -> String {
-    format!("{}@{}", user(), here().host)
+    static WHO: OnceLock<String> = OnceLock::new();
+    WHO.get_or_init(|| format!("{}@{}", user(), here().host)).clone()
 }
 
 /// Who this user is, for people: `$USER`, else the name in `/etc/passwd`, else the number.

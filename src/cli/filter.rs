@@ -1,5 +1,7 @@
 //! Which deployments `list` shows and `clear` means.
 
+use std::collections::HashSet;
+
 use clap::{Args, ValueEnum};
 
 use crate::deployment::{State, Stored};
@@ -81,7 +83,7 @@ impl Filter {
             self.fits(s) && state.is_none_or(|wanted| wanted.is(&s.stored)) && (!stale || s.stale().is_some())
         };
         survey.deployments.retain(fits);
-        let kept: Vec<_> = survey.deployments.iter().map(|s| s.stored.id().clone()).collect();
+        let kept: HashSet<_> = survey.deployments.iter().map(|s| s.stored.id().clone()).collect();
         for lock in &mut survey.locks {
             lock.entries.retain(|(entry, _)| kept.contains(&entry.id));
         }

@@ -16,6 +16,9 @@ impl Files<'_> {
     /// The lock on a record, the name it has in this state being the one that counts.
     pub(super) fn record_locked(&mut self, state: State, stem: &Stem) -> Result<bool> {
         let name = Files::file_name(stem, state);
+        if let Some(opened) = self.last_opened(&stem.id, state, &name) {
+            return is_locked(opened);
+        }
         match self.top.open_file(Folder::Deployments(state), &name, false) {
             Ok(Some(opened)) => is_locked(&opened),
             Ok(None) => Ok(false),
@@ -62,7 +65,9 @@ impl Files<'_> {
             Some(parent) if state == State::Detached => self.standing(parent)? != Standing::Holds,
             _ => false,
         };
-        let process = presence(&d.process);
+        // What is held without a process is not judged by the one that once asked for it.
+        let asked = attached || d.command != Command::None;
+        let process = if asked { presence(&d.process) } else { Presence::Unknown };
         let alone = locked && process == Presence::Gone && command == Presence::Gone;
         let evidence = Evidence {
             locked,

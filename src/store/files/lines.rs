@@ -20,13 +20,6 @@ const KEPT_OPEN: usize = 64;
 /// How many of those that a process may open are left to others.
 const LEFT_OPEN: u64 = 128;
 
-/// Whether a decision that has this many lock files open may keep one more: a deployment may take more locks than a
-/// process may open files.
-fn may_keep(open: usize) -> bool {
-    let may_open = || rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    open < KEPT_OPEN || may_open().is_none_or(|most| (open as u64) < most.saturating_sub(LEFT_OPEN))
-}
-
 impl Files<'_> {
     /// The lock's file, open for what this decision may do with it; `None` where there is none.
     fn lock_file(&mut self, lock: &LockName) -> Result<Option<Rc<Opened>>> {
@@ -35,10 +28,23 @@ impl Files<'_> {
         }
         let (folder, path) = (Folder::Locks(lock.kind), names::lock_path(&lock.name));
         let opened = self.top.open_file(folder, &path, self.writes)?.map(Rc::new);
-        if let Some(opened) = opened.as_ref().filter(|_| may_keep(self.lock_files.len())) {
+        // One that is only looked at is read once.
+        if let Some(opened) = opened.as_ref().filter(|_| self.writes)
+            && self.may_keep_one_more()
+        {
             self.lock_files.insert(lock.clone(), opened.clone());
         }
         Ok(opened)
+    }
+
+    /// A deployment may take more locks than a process may open files.
+    fn may_keep_one_more(&mut self) -> bool {
+        let open = self.lock_files.len();
+        if open >= KEPT_OPEN && self.keeps_open.is_none() {
+            let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+            self.keeps_open = Some(most.map_or(usize::MAX, |most| most.saturating_sub(LEFT_OPEN) as usize));
+        }
+        open < self.keeps_open.unwrap_or(KEPT_OPEN).max(KEPT_OPEN)
     }
 
     pub(super) fn queue_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {

@@ -31,6 +31,8 @@ pub(super) struct Files<'a> {
     pub(super) writes: bool,
     pub(super) queues: HashMap<LockName, Queue>,
     pub(super) lock_files: HashMap<LockName, Rc<Opened>>,
+    /// How many of those may stay open, once that has been asked.
+    pub(super) keeps_open: Option<usize>,
     pub(super) standings: HashMap<Id, Standing>,
     pub(super) stems: HashMap<Id, Stem>,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
@@ -128,6 +130,7 @@ impl<'a> Files<'a> {
             writes: true,
             queues,
             lock_files,
+            keeps_open: None,
             standings,
             stems,
             last: None,
@@ -177,6 +180,9 @@ impl<'a> Files<'a> {
 
     /// Every place where the record may be, likeliest first.
     fn places(&mut self, id: &Id) -> Result<Vec<(State, String)>> {
+        if let Some(last) = self.last_of(id) {
+            return Ok(vec![(last.state, last.name.clone())]);
+        }
         let stems = match self.stems.get(id) {
             Some(stem) => vec![stem.clone()],
             None => self.search(id)?,
@@ -192,6 +198,15 @@ impl<'a> Files<'a> {
             places.push((state, bare.clone()));
         }
         Ok(places)
+    }
+
+    fn last_of(&self, id: &Id) -> Option<&Seen> {
+        self.last.as_ref().filter(|last| last.id == *id)
+    }
+
+    /// The record of this name, if it was the last to be looked at.
+    pub(super) fn last_opened(&self, id: &Id, state: State, name: &str) -> Option<&Opened> {
+        self.last_of(id).filter(|last| last.state == state && last.name == name).map(|last| &last.opened)
     }
 
     /// Without a line that says it, the file name is guessed, and else found in the folders.
@@ -222,9 +237,7 @@ impl<'a> Files<'a> {
     }
 
     pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
-        let last = self.last.take().filter(|last| last.id == *id).map(|last| (last.state, last.name));
-        let places = last.map_or_else(|| self.places(id), |place| Ok(vec![place]))?;
-        for (state, name) in places {
+        for (state, name) in self.places(id)? {
             if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
                 return Ok(Some((state, name, opened)));
             }
@@ -235,6 +248,9 @@ impl<'a> Files<'a> {
     /// Reads a record. What cannot be opened or understood is an answer, not an error.
     fn load(&mut self, state: State, name: &str, stem: &Stem) -> Result<Option<Stored>> {
         let folder = Folder::Deployments(state);
+        if let Some(opened) = self.last_opened(&stem.id, state, name) {
+            return Ok(Some(self.understood(state, name, stem, self.top.read(opened))));
+        }
         let bytes = match self.top.open_file(folder, name, false) {
             Ok(None) => return Ok(None),
             Ok(Some(opened)) => self.top.read(&opened),
@@ -284,12 +300,15 @@ impl<'a> Files<'a> {
             if matches!(state, State::Attached | State::Waiting) {
                 match self.top.open_file(folder, &name, false) {
                     Ok(None) => continue,
-                    Ok(Some(opened)) if is_locked(&opened)? => {
-                        self.last = Some(Seen { id: id.clone(), state, name, opened });
-                        return Ok(Some(Peek::Locked(state)));
+                    Ok(Some(opened)) => {
+                        let locked = is_locked(&opened)?;
+                        self.last = Some(Seen { id: id.clone(), state, name: name.clone(), opened });
+                        if locked {
+                            return Ok(Some(Peek::Locked(state)));
+                        }
                     }
                     // Free, or not to be opened: the long look says what follows.
-                    _ => {}
+                    Err(_) => {}
                 }
             }
             let Some(stem) = Stem::parse(&name) else { continue };
@@ -441,11 +460,6 @@ impl Txn for Files<'_> {
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
-        if let Some(Seen { state, name, opened, .. }) = self.last.as_ref().filter(|last| last.id == *id)
-            && let Some(stem) = Stem::parse(name)
-        {
-            return Ok(Some(self.understood(*state, name, &stem, self.top.read(opened))));
-        }
         let places = self.places(id)?;
         self.find_by(places)
     }
@@ -526,6 +540,7 @@ impl Txn for Files<'_> {
         d.token = Some(token);
         d.since = self.now.wall;
         d.expires = d.ttl.map(|ttl| Expiry { wall: self.now.wall + ttl, boot: self.now.boot + ttl });
+        self.last = None;
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
         self.attach(&name, &opened, d.on_crash)
@@ -543,6 +558,7 @@ impl Txn for Files<'_> {
             self.top.sync(&opened)?;
         }
         let target = Folder::Deployments(to);
+        self.last = None;
         self.top.rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
         self.standings.remove(&d.id);
         self.top.sync_folder(target)?;
@@ -562,7 +578,6 @@ impl Txn for Files<'_> {
     }
 
     fn remove(&mut self, id: &Id) -> Result<Option<Stored>> {
-        self.last = None;
         for (state, name) in self.places(id)? {
             let Some(stem) = Stem::parse(&name) else { continue };
             let Some(stored) = self.load(state, &name, &stem)? else {
@@ -578,6 +593,7 @@ impl Txn for Files<'_> {
             if state == State::Detached {
                 self.remove_paused(id)?;
             }
+            self.last = None;
             let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
