@@ -18,8 +18,20 @@ pub struct Id {
     length: u8,
 }
 
-/// How long an id can be, in bytes: a number of 64 bits, a hyphen, the random part.
-const LONGEST: usize = 20 + 1 + RANDOM_LETTERS;
+/// How many digits a number of 64 bits has at most.
+const LONGEST_NUMBER: usize = 20;
+/// How long an id can be, in bytes: a number, a hyphen, the random part.
+const LONGEST: usize = LONGEST_NUMBER + 1 + RANDOM_LETTERS;
+/// Whether a byte is a letter of the random part.
+const IN_ALPHABET: [bool; 256] = {
+    let mut letters = [false; 256];
+    let mut i = 0;
+    while i < ALPHABET.len() {
+        letters[ALPHABET[i] as usize] = true;
+        i += 1;
+    }
+    letters
+};
 
 /// Letters of the random part: no vowels but `a`, nothing that looks like a digit.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -72,12 +84,12 @@ impl FromStr for Id {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ok = text.split_once('-').is_some_and(|(number, random)| {
-            !number.is_empty()
-                && number.len() <= 20
-                && number.bytes().all(|b| b.is_ascii_digit())
-                && random.len() == RANDOM_LETTERS
-                && random.bytes().all(|b| ALPHABET.contains(&b))
+        let bytes = text.as_bytes();
+        let ok = bytes.len().checked_sub(RANDOM_LETTERS + 1).is_some_and(|hyphen| {
+            (1..=LONGEST_NUMBER).contains(&hyphen)
+                && bytes[hyphen] == b'-'
+                && bytes[..hyphen].iter().all(u8::is_ascii_digit)
+                && bytes[hyphen + 1..].iter().all(|b| IN_ALPHABET[usize::from(*b)])
         });
         if ok { Ok(Id::of(text)) } else { Err(IdError(text.to_owned())) }
     }

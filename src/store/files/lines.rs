@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::folder::{Folder, Opened};
-use super::names;
+use super::names::{self, Stem};
 use super::queue::{self, Line, Queue};
 use super::rebuild;
 use super::txn::Files;
@@ -19,6 +19,9 @@ const MANY_VOID: usize = 64;
 const KEPT_OPEN: usize = 64;
 /// How many of those that a process may open are left to others.
 const LEFT_OPEN: u64 = 128;
+
+/// How often the lines of the queues are searched for an id before they are put in order by it.
+const SEARCHES: usize = 16;
 
 impl Files<'_> {
     /// The lock's file, open for what this decision may do with it; `None` where there is none.
@@ -73,10 +76,29 @@ impl Files<'_> {
             return Ok(Queue::default());
         };
         let queue = queue::read(&self.top.read(&opened)?);
-        for line in &queue.lines {
-            self.stems.insert(line.entry.id.clone(), line.stem.clone());
-        }
+        self.unindexed.push(lock.clone());
         Ok(queue)
+    }
+
+    /// What the lines that were read say. Of a long queue few are looked at; to know them all by name pays later.
+    pub(super) fn stem_in_lines(&mut self, id: &Id) -> Option<Stem> {
+        if let Some(stem) = self.stems.get(id) {
+            return Some(stem.clone());
+        }
+        if self.unindexed.is_empty() {
+            return None;
+        }
+        if self.searches < SEARCHES {
+            self.searches += 1;
+            let mut lines =
+                self.unindexed.iter().filter_map(|lock| self.queues.get(lock)).flat_map(|q| &q.lines);
+            return lines.find(|line| line.entry.id == *id).map(|line| line.stem.clone());
+        }
+        for lock in std::mem::take(&mut self.unindexed) {
+            let lines = self.queues.get(&lock).into_iter().flat_map(|q| &q.lines);
+            self.stems.extend(lines.map(|line| (line.entry.id.clone(), line.stem.clone())));
+        }
+        self.stems.get(id).cloned()
     }
 
     /// Appends a line, after cutting what a crash left behind the last whole one.

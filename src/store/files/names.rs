@@ -81,15 +81,17 @@ impl Stem {
     /// Reads a file name; `None` for one that is no record's.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.');
-        let id = parts.next()?.parse().ok()?;
-        let boot = BootTag::parse(parts.next().unwrap_or_default())?;
-        let on_crash = match parts.next() {
-            None => Keep::Release,
-            Some("h") => Keep::Hold,
-            Some(_) => return None,
+        let (text, on_crash) = match text.strip_suffix(".h") {
+            Some(rest) => (rest, Keep::Hold),
+            None => (text, Keep::Release),
         };
-        parts.next().is_none().then_some(Stem { id, boot, on_crash })
+        let (id, boot) = match text.bytes().position(|b| b == b'.') {
+            Some(dot) => (&text[..dot], &text[dot + 1..]),
+            // Only beside a boot, though it says nothing, can there be more.
+            None if on_crash == Keep::Hold => return None,
+            None => (text, ""),
+        };
+        Some(Stem { id: id.parse().ok()?, boot: BootTag::parse(boot)?, on_crash })
     }
 }
 

@@ -35,6 +35,10 @@ pub(super) struct Files<'a> {
     pub(super) keeps_open: Option<usize>,
     pub(super) standings: HashMap<Id, Standing>,
     pub(super) stems: HashMap<Id, Stem>,
+    /// The locks whose lines have not been taken into `stems`.
+    pub(super) unindexed: Vec<LockName>,
+    /// How often those lines were searched instead.
+    pub(super) searches: usize,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
     last: Option<Seen>,
     /// The last record that was made durable, as it was then.
@@ -133,6 +137,8 @@ impl<'a> Files<'a> {
             keeps_open: None,
             standings,
             stems,
+            unindexed: Vec::new(),
+            searches: 0,
             last: None,
             synced,
             forgotten: None,
@@ -183,8 +189,8 @@ impl<'a> Files<'a> {
         if let Some(last) = self.last_of(id) {
             return Ok(vec![(last.state, last.name.clone())]);
         }
-        let stems = match self.stems.get(id) {
-            Some(stem) => vec![stem.clone()],
+        let stems = match self.stem_in_lines(id) {
+            Some(stem) => vec![stem],
             None => self.search(id)?,
         };
         let bare = id.to_string();
