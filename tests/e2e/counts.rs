@@ -7,7 +7,7 @@ use crate::tools::read;
 /// From looking for a topology to starting the command.
 const BEFORE: usize = 49;
 /// From the command's end to the end of the program.
-const AFTER: usize = 33;
+const AFTER: usize = 31;
 
 /// The system calls of deploylock itself, one a line.
 fn trace(scene: &Scene) -> Vec<String> {
@@ -23,7 +23,9 @@ fn trace(scene: &Scene) -> Vec<String> {
 fn an_uncontended_run_makes_no_more_system_calls_than_it_is_said_to() {
     let scene = Scene::new();
     trace(&scene);
-    let calls = trace(&scene);
+    // On a busy machine even `true` may run for so long that its record is watched.
+    let quick = |calls: &Vec<String>| !calls.iter().any(|call| call.starts_with("inotify_init"));
+    let calls = (0..50).map(|_| trace(&scene)).find(quick).expect("one that ended at once");
     let at = |what: &str| calls.iter().position(|call| call.starts_with(what)).unwrap();
     let started =
         calls.iter().position(|call| call.starts_with("clone") || call.starts_with("vfork")).unwrap();

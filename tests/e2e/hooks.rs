@@ -126,12 +126,14 @@ fn release_clear_and_what_was_dead_are_told_also_without_a_look_at_the_topology_
     let id = scene.hold(&["-l", "a"]);
     scene.ok(&["clear", "--yes", &id]);
     let mut dying = holder(&scene, &["-l", "a"]);
+    soon("its grant is told", || events(&scene).last().is_some_and(|event| event == "grant"));
     dying.kill();
     soon("it is dead", || !dying.is_running());
     soon("nothing but its record is left", || scene.list()["deployments"][0]["stale"].is_string());
     let said = scene.ok(&["clear", "--stale"]);
     assert_eq!(said.lines().count(), 1, "only what was cleared is on stdout: {said}");
     let mut dying = holder(&scene, &["-l", "a"]);
+    soon("its grant is told", || events(&scene).last().is_some_and(|event| event == "grant"));
     dying.kill();
     soon("it is dead", || !dying.is_running());
     scene.ok(&["run", "--wait", "-l", "a", "--", "true"]);
