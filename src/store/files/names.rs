@@ -95,10 +95,23 @@ impl Stem {
     }
 }
 
+impl Stem {
+    /// Adds the file name to `text`.
+    pub fn write(&self, text: &mut String) {
+        text.push_str(self.id.as_str());
+        text.push('.');
+        text.push_str(self.boot.as_str());
+        if self.on_crash == Keep::Hold {
+            text.push_str(".h");
+        }
+    }
+}
+
 impl std::fmt::Display for Stem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.id, self.boot.as_str())?;
-        if self.on_crash == Keep::Hold { f.write_str(".h") } else { Ok(()) }
+        let mut text = String::new();
+        self.write(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -168,12 +168,24 @@ fn entry_line(
     under: Option<&Id>,
     of: Option<usize>,
 ) -> String {
-    let mode = if mode == Mode::Exclusive { 'x' } else { 's' };
-    let limit = limit.map_or_else(|| "-".to_owned(), |n| n.to_string());
-    let under = under.map_or("-", Id::as_str);
-    let of = of.map(|of| format!(" {of}")).unwrap_or_default();
-    let text = format!("{stem} {mode} {limit} {under}{of}");
-    format!("{text:<width$}\n", width = WIDTH as usize - 1)
+    // Word by word: an environment of a thousand containers is as many lines.
+    let mut line = String::with_capacity(WIDTH as usize);
+    stem.write(&mut line);
+    line.push_str(if mode == Mode::Exclusive { " x " } else { " s " });
+    match limit {
+        Some(limit) => line.push_str(&limit.to_string()),
+        None => line.push('-'),
+    }
+    line.push(' ');
+    line.push_str(under.map_or("-", Id::as_str));
+    if let Some(of) = of {
+        line.push(' ');
+        line.push_str(&of.to_string());
+    }
+    let padding = (WIDTH as usize - 1).saturating_sub(line.len());
+    line.extend(std::iter::repeat_n(' ', padding));
+    line.push('\n');
+    line
 }
 
 #[cfg(test)]
