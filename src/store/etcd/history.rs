@@ -1,10 +1,12 @@
 //! What is kept beside the locks: the history, bounded, and lock keys that nobody needs any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::EtcdStore;
 use super::client::{self, Repeat};
 use super::commit::{Transaction, entry};
+use super::lease::Keeper;
 use super::messages::{Compare, KeyValue, Range, Step, coded};
 use super::view::{LockShown, View};
 use crate::model::LockName;
@@ -79,7 +81,7 @@ impl EtcdStore {
     /// Makes the lock keys say what the records say, and removes those of locks that are free: under the guard, so
     /// that nobody takes a key that went and came back for one that never changed.
     pub(super) fn tidy(&self, deadline: Duration) -> Result<()> {
-        let view = View::load(&self.client, &self.keys, deadline).map_err(|e| self.failed(e))?;
+        let view = View::load(&self.client, &self.keys, 0, deadline).map_err(|e| self.failed(e))?;
         let range = Range { revision: view.revision, ..Range::prefix(self.keys.locks()) };
         let found = self.client.range(&range, deadline).map_err(|e| self.failed(e))?.kvs;
         let steps = self.tidying(&view, &found);
@@ -92,7 +94,7 @@ impl EtcdStore {
             }
             let key = self.keys.guard();
             transaction.steps.push(Step::Put { key: key.clone(), value: String::new(), lease: 0 });
-            let sent = transaction.send(&self.client, None, Repeat::Harmless, deadline);
+            let sent = transaction.send(&self.client, &[], Repeat::Harmless, deadline);
             let answer = sent.map_err(|e| self.failed(e))?;
             if !answer.succeeded {
                 // Somebody is at it: another time.
@@ -129,6 +131,20 @@ impl EtcdStore {
         let keepers = self.keepers.borrow();
         let keeper = keepers.iter().find_map(|kept| kept.keeper.upgrade());
         keeper.is_some_and(|keeper| keeper.write(key, entry(lines)))
+    }
+
+    /// Entries that were left, at most so many, to be written by a transaction; the keeper writes them no more.
+    pub(super) fn left(&self, most: usize) -> Vec<(Arc<Keeper>, String, String)> {
+        let keepers: Vec<_> = self.keepers.borrow().iter().filter_map(|kept| kept.keeper.upgrade()).collect();
+        let entries = |keeper: Arc<Keeper>| {
+            keeper.left().into_iter().map(move |(key, entry)| (keeper.clone(), key, entry))
+        };
+        let mut left: Vec<_> = keepers.into_iter().flat_map(entries).collect();
+        let more = left.split_off(most.min(left.len()));
+        for (keeper, key, entry) in more {
+            keeper.write(key, entry);
+        }
+        left
     }
 
     /// What is added to revisions from now on, so that numbers stay above those of another store.
