@@ -67,7 +67,8 @@ impl Glimpse {
 /// What to read for these locks, and for these records of which some are known to be needed.
 pub(super) fn ranges(keys: &Keys, locks: &[LockName], ids: &[Id]) -> Vec<Range> {
     let fixed = [Range::one(keys.guard()), Range::one(keys.base())];
-    let locks = locks.iter().map(|lock| Range::one(keys.lock(lock)));
+    let locks =
+        locks.iter().flat_map(|lock| [Range::one(keys.lock(lock)), Range::prefix(keys.arrivals(lock))]);
     fixed.into_iter().chain(locks).chain(ids.iter().map(|id| tree(keys, id))).collect()
 }
 
@@ -83,7 +84,7 @@ pub(super) fn read(answer: TxnAnswer, keys: &Keys, locks: &[LockName], ids: &[Id
     let mut all = answers.next()?;
     let mut glimpse = Glimpse::default();
     for lock in locks {
-        let queue = queue_of(&answers.next()?, guard)?;
+        let queue = queue_of(&answers.next()?, &answers.next()?, guard)?;
         glimpse.queues.insert(lock.clone(), queue);
     }
     all.kvs.extend(answers.flat_map(|a| a.kvs));
@@ -94,18 +95,29 @@ pub(super) fn read(answer: TxnAnswer, keys: &Keys, locks: &[LockName], ids: &[Id
     Some(view)
 }
 
-/// The queue that a lock's key says; `None` where it may be behind, or says something else.
-fn queue_of(answer: &RangeAnswer, guard: i64) -> Option<Vec<Line>> {
-    let Some(kv) = answer.kvs.first() else {
-        return (guard == 0).then(Vec::new);
+/// The queue that a lock's key says, and those who came since it was written; `None` where it may be behind, or says
+/// something else.
+fn queue_of(answer: &RangeAnswer, arrivals: &RangeAnswer, guard: i64) -> Option<Vec<Line>> {
+    let mut shown = match answer.kvs.first() {
+        Some(kv) if kv.mod_revision > guard => serde_json::from_slice::<LockShown>(&kv.value).ok()?,
+        None if guard == 0 => LockShown::default(),
+        _ => return None,
     };
-    if kv.mod_revision <= guard {
-        return None;
+    for kv in &arrivals.kvs {
+        let came: LockShown = serde_json::from_slice(&kv.value).ok()?;
+        for line in came.waiters {
+            let mut known = shown.holders.iter().chain(&shown.waiters);
+            if known.all(|known| known.id != line.id) {
+                shown.waiters.push(line);
+            }
+        }
     }
-    let shown: LockShown = serde_json::from_slice(&kv.value).ok()?;
-    let line = |waits| move |shown: LineShown| Some(Line { arrival: shown.arrival, entry: shown.entry()?, shown, waits });
+    let line = |waits| {
+        move |shown: LineShown| Some(Line { arrival: shown.arrival, entry: shown.entry()?, shown, waits })
+    };
     let holders = shown.holders.into_iter().map(line(false));
-    let mut queue: Vec<Line> = holders.chain(shown.waiters.into_iter().map(line(true))).collect::<Option<_>>()?;
+    let mut queue: Vec<Line> =
+        holders.chain(shown.waiters.into_iter().map(line(true))).collect::<Option<_>>()?;
     queue.sort_by(|a, b| (a.arrival, &a.entry.id).cmp(&(b.arrival, &b.entry.id)));
     Some(queue)
 }
@@ -124,7 +136,9 @@ impl EtcdTxn<'_> {
         let stored = lines.iter().filter(|line| !self.before.contains_key(&line.entry.id));
         let mut queue: Vec<(Option<u64>, Entry)> = stored.map(|l| (l.arrival, l.entry.clone())).collect();
         let changed = self.before.keys().filter_map(|id| view.records.get(id)?.content.as_ref().ok());
-        queue.extend(changed.filter_map(|content| Some((Some(content.deployment.arrival), content.entry_at(lock)?))));
+        queue.extend(
+            changed.filter_map(|content| Some((Some(content.deployment.arrival), content.entry_at(lock)?))),
+        );
         queue.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         Ok(Some(queue.into_iter().map(|(_, entry)| entry).collect()))
     }
@@ -229,7 +243,8 @@ impl EtcdTxn<'_> {
 impl Content {
     /// How it stands at a lock.
     pub(super) fn entry_at(&self, lock: &LockName) -> Option<Entry> {
-        let request = self.deployment.locks.iter().find(|r| r.lock == *lock && self.state != State::Paused)?;
+        let request =
+            self.deployment.locks.iter().find(|r| r.lock == *lock && self.state != State::Paused)?;
         let under = self.under.iter().find(|(at, _)| at == lock);
         Some(Entry {
             id: self.deployment.id.clone(),
@@ -242,7 +257,12 @@ impl Content {
 
 /// The queues of these locks and the records of those who wait first there: what who holds them needs to know to give
 /// them back and hand them on. `None` where everything is better read.
-pub(super) fn look_ahead(client: &Client, keys: &Keys, locks: &[LockName], deadline: Duration) -> Option<View> {
+pub(super) fn look_ahead(
+    client: &Client,
+    keys: &Keys,
+    locks: &[LockName],
+    deadline: Duration,
+) -> Option<View> {
     let look = Transaction {
         compares: Vec::new(),
         steps: ranges(keys, locks, &[]).into_iter().map(Step::Look).collect(),

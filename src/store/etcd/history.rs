@@ -9,6 +9,7 @@ use super::commit::{Transaction, entry};
 use super::lease::Keeper;
 use super::messages::{Compare, KeyValue, Range, Step, coded};
 use super::view::{LockShown, View};
+use crate::deployment::Id;
 use crate::model::LockName;
 use crate::store::Result;
 use crate::store::files::names;
@@ -109,7 +110,17 @@ impl EtcdStore {
         let queues = view.queues();
         let (mut steps, prefix) = (Vec::new(), self.keys.locks());
         for kv in found {
-            let Some(lock) = kv.below(&prefix).and_then(lock_of) else { continue };
+            let Some(path) = kv.below(&prefix) else { continue };
+            let waits = |id: &str| id.parse().is_ok_and(|id: Id| view.records.contains_key(&id));
+            // One that came to wait, and is gone.
+            if let Some((_, id)) = path.rsplit_once('/').filter(|(lock, _)| lock.contains('/')) {
+                if !waits(id) {
+                    let key = format!("{prefix}{path}");
+                    steps.push((key.clone(), Step::Delete { key }));
+                }
+                continue;
+            }
+            let Some(lock) = lock_of(path) else { continue };
             let key = self.keys.lock(&lock);
             match queues.get(&lock) {
                 None => steps.push((key.clone(), Step::Delete { key })),

@@ -265,13 +265,6 @@ impl<'a> EtcdSleeper<'a> {
     }
 }
 
-/// The end of the range of one key.
-fn just(key: &str) -> Vec<u8> {
-    let mut end = key.as_bytes().to_vec();
-    end.push(0);
-    end
-}
-
 impl Sleeper for EtcdSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut wanted, mut todo, mut queues) = (Vec::new(), ids.to_vec(), Vec::new());
@@ -300,7 +293,7 @@ impl Sleeper for EtcdSleeper<'_> {
         // Who holds alone and is told of each change there knows who is next when it gives back.
         self.store.known.watch(!queues.is_empty());
         self.crowd.set(None);
-        wanted.extend(queues.into_iter().map(|key| (key.clone(), just(&key))));
+        wanted.extend(queues.into_iter().map(|key| (key.clone(), tree_end(&key))));
         wanted.sort();
         let revision = self.store.seen.get();
         self.watch(wanted, Some(revision + 1));

@@ -248,7 +248,11 @@ impl LockShown {
             // Of whom nothing more was read its line is what it was.
             let as_before = view.glimpse.as_ref().filter(|_| record.is_none());
             if let Some((waits, line)) = as_before.and_then(|g| g.line(lock, &entry.id)) {
-                if waits { shown.waiters.push(line) } else { shown.holders.push(line) }
+                if waits {
+                    shown.waiters.push(line)
+                } else {
+                    shown.holders.push(line)
+                }
                 continue;
             }
             let content = record.and_then(|r| r.content.as_ref().ok());
