@@ -79,6 +79,9 @@ fn first_try<'s>(
     {
         return Ok(First::Done(Outcome::NotPaused(id.clone())));
     }
+    if draft.parent.is_none() && draft.resume.is_none() {
+        txn.about(&draft.locks)?;
+    }
     let ancestors = match &draft.parent {
         Some(parent) => ancestors_of(txn, parent)?,
         None => Vec::new(),

@@ -169,6 +169,9 @@ impl Waiter<'_, '_> {
     fn look(&mut self, give_up: bool) -> Result<Found> {
         let Waiter { store, draft, waiting, sleeper, progress, .. } = self;
         store::decide(*store, |txn| {
+            if draft.parent.is_none() {
+                txn.about(&draft.locks)?;
+            }
             if let Some(done) = settled(txn, &waiting.deployment, draft)? {
                 return Ok(done);
             }

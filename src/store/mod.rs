@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::View;
-use crate::model::LockName;
+use crate::model::{LockName, LockRequest};
 
 /// Why a store could not do what was asked. Nothing is half done: the decision took place whole or not at all.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +178,13 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be made to last.
     fn next_number(&mut self) -> Result<u64>;
+    /// The decision will be about these locks, and perhaps no more: what a store may read first.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    fn about(&mut self, _locks: &[LockRequest]) -> Result<()> {
+        Ok(())
+    }
     /// The deployment with this id.
     ///
     /// # Errors

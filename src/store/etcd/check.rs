@@ -54,7 +54,7 @@ impl EtcdStore {
     /// Why not.
     pub fn probe(&self) -> Result<Duration> {
         let began = clock::since_boot();
-        let loaded = super::view::View::load(&self.client, &self.keys, self.deadline());
+        let loaded = super::view::View::load(&self.client, &self.keys, 0, self.deadline());
         loaded.map_err(|e| self.failed(e))?;
         Ok(clock::since_boot().saturating_sub(began))
     }

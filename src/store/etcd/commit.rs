@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::EtcdStore;
 use super::client::{CallError, Client, Repeat, code};
+use super::glimpse::{self, Glimpse};
 use super::keys::{Keys, Part};
 use super::messages::{Compare, Range, Step, TxnAnswer};
 use super::txn::EtcdTxn;
@@ -50,12 +51,12 @@ impl Transaction {
     pub(super) fn send(
         &self,
         client: &Client,
-        otherwise: Option<&Range>,
+        otherwise: &[Range],
         repeat: Repeat,
         deadline: Duration,
     ) -> super::client::Result<TxnAnswer> {
         let steps: Vec<_> = self.steps.iter().map(Step::json).collect();
-        let failure: Vec<_> = otherwise.map(|range| Step::Look(range.clone()).json()).into_iter().collect();
+        let failure: Vec<_> = otherwise.iter().map(|range| Step::Look(range.clone()).json()).collect();
         let body = json!({ "compare": self.compares, "success": steps, "failure": failure });
         client.call("/v3/kv/txn", &body, repeat, deadline)
     }
@@ -79,14 +80,15 @@ impl EtcdTxn<'_> {
             return Ok(Done::Committed(None));
         }
         let moved = self.moved_locks();
-        if !moved.is_empty() {
+        for lock in &moved {
             // Their queues are written too.
-            self.view()?;
+            self.queue_now(lock)?;
         }
         let revision = self.revision()?;
         let keys = self.store.keys.clone();
         if self.before.is_empty() && !noted && self.store.leave(keys.history(revision, &nonce()), &self.lines)
         {
+            self.view.into_iter().for_each(|view| self.store.known.keep(view));
             return Ok(Done::Committed(None));
         }
         let witness = (!self.lines.is_empty() || noted).then(|| keys.history(revision, &nonce()));
@@ -97,9 +99,15 @@ impl EtcdTxn<'_> {
         precise
             .compares
             .extend(rests.iter().map(|lock| Compare::unwritten_since(&keys.lock(lock), revision)));
+        let came = self.came();
+        let written: BTreeSet<LockName> = self.moved_by(|id| !came.contains(id));
+        let arrivals: Vec<Step> = came.iter().flat_map(|id| self.arrival_steps(id)).collect();
         let mut coarsely = false;
-        let transaction = if precise.compares.len() <= MOST && precise.steps.len() + moved.len() <= MOST {
-            for lock in &moved {
+        let mut transaction = if precise.compares.len() <= MOST
+            && precise.steps.len() + written.len() + arrivals.len() <= MOST
+        {
+            precise.steps.extend(arrivals);
+            for lock in &written {
                 let step = self.lock_step(lock)?;
                 precise.steps.push(step);
             }
@@ -114,7 +122,23 @@ impl EtcdTxn<'_> {
                 transaction.steps.len()
             )));
         }
-        let done = self.carry_out(&transaction, witness.as_deref())?;
+        // Left behind, they say nothing: their records are gone, or hold.
+        let room = MOST.saturating_sub(transaction.steps.len());
+        transaction.steps.extend(self.gone(&keys).into_iter().take(room));
+        // What was left to be written goes with it.
+        let left = self.store.left(MOST.saturating_sub(transaction.steps.len()));
+        transaction.steps.extend(left.iter().map(|(_, key, entry)| Step::Put {
+            key: key.clone(),
+            value: entry.clone(),
+            lease: 0,
+        }));
+        let done = self.carry_out(&transaction, witness.as_deref());
+        if !matches!(done, Ok(Done::Committed(Some(_)))) {
+            for (keeper, key, entry) in left {
+                keeper.write(key, entry);
+            }
+        }
+        let done = done?;
         if let Done::Committed(Some(at)) = done {
             self.committed(at);
             if coarsely {
@@ -156,8 +180,13 @@ impl EtcdTxn<'_> {
 
     /// The locks whose queues are not what they were.
     fn moved_locks(&self) -> BTreeSet<LockName> {
+        self.moved_by(|_| true)
+    }
+
+    /// The locks whose queues these have changed.
+    fn moved_by(&self, counts: impl Fn(&Id) -> bool) -> BTreeSet<LockName> {
         let mut moved = BTreeSet::new();
-        for (id, before) in &self.before {
+        for (id, before) in self.before.iter().filter(|(id, _)| counts(id)) {
             let before = before.as_ref().and_then(|r| r.content.as_ref().ok());
             let after = self.view.as_ref().and_then(|v| v.records.get(id));
             let after = after.and_then(|r| r.content.as_ref().ok());
@@ -171,7 +200,7 @@ impl EtcdTxn<'_> {
 
     fn lock_step(&mut self, lock: &LockName) -> Result<Step> {
         let queue = self.queue_now(lock)?;
-        let shown = LockShown::of(lock, &queue, self.view()?);
+        let shown = LockShown::of(lock, &queue, self.view.as_ref().expect("its queue was looked at"));
         let value = serde_json::to_string(&shown).unwrap_or_default();
         Ok(Step::Put { key: self.store.keys.lock(lock), value, lease: 0 })
     }
@@ -179,9 +208,20 @@ impl EtcdTxn<'_> {
     /// Sends it. Where no answer comes, what became of it is found out before anything else is done.
     fn carry_out(&self, transaction: &Transaction, witness: Option<&str>) -> Result<Done> {
         let EtcdStore { client, keys, .. } = self.store;
-        let all = Range::prefix(keys.deployments());
-        match transaction.send(client, Some(&all), Repeat::Never, self.deadline) {
+        let locks = self.view.as_ref().and_then(|v| v.glimpse.as_ref()).map(Glimpse::locks);
+        let known = self.view.iter().flat_map(|v| v.records.keys()).filter(|_| locks.is_some());
+        let ids: BTreeSet<&Id> = self.before.keys().chain(known).collect();
+        let ids: Vec<Id> = ids.into_iter().cloned().collect();
+        // Who saw little sees again as little.
+        let otherwise = match &locks {
+            Some(locks) => glimpse::ranges(keys, locks, &ids),
+            None => vec![Range::prefix(keys.deployments())],
+        };
+        match transaction.send(client, &otherwise, Repeat::Never, self.deadline) {
             Ok(answer) if answer.succeeded => Ok(Done::Committed(Some(answer.header.revision))),
+            Ok(answer) if locks.is_some() => {
+                Ok(Done::Conflict(glimpse::read(answer, keys, &locks.unwrap_or_default(), &ids)))
+            }
             Ok(answer) => {
                 let mut now =
                     answer.responses.into_iter().next().and_then(|r| r.response_range).unwrap_or_default();
@@ -209,7 +249,7 @@ impl EtcdTxn<'_> {
             steps: vec![Step::Put { key: witness.to_owned(), value: String::new(), lease: 0 }],
         };
         let look = Range::one(witness);
-        let answer = fence.send(&self.store.client, Some(&look), Repeat::Harmless, self.deadline);
+        let answer = fence.send(&self.store.client, &[look], Repeat::Harmless, self.deadline);
         let answer = answer.map_err(|e| self.store.failed(e))?;
         let found = answer.responses.into_iter().next().and_then(|r| r.response_range);
         let found = found.and_then(|r| r.kvs.into_iter().next());
@@ -251,7 +291,7 @@ impl EtcdTxn<'_> {
                     transaction.steps.push(step);
                 }
             }
-            if let Ok(answer) = transaction.send(&self.store.client, None, Repeat::Harmless, self.deadline) {
+            if let Ok(answer) = transaction.send(&self.store.client, &[], Repeat::Harmless, self.deadline) {
                 self.store.wrote(answer.header.revision);
             }
         }

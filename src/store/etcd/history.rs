@@ -1,12 +1,15 @@
 //! What is kept beside the locks: the history, bounded, and lock keys that nobody needs any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::EtcdStore;
 use super::client::{self, Repeat};
 use super::commit::{Transaction, entry};
+use super::lease::Keeper;
 use super::messages::{Compare, KeyValue, Range, Step, coded};
 use super::view::{LockShown, View};
+use crate::deployment::Id;
 use crate::model::LockName;
 use crate::store::Result;
 use crate::store::files::names;
@@ -79,7 +82,7 @@ impl EtcdStore {
     /// Makes the lock keys say what the records say, and removes those of locks that are free: under the guard, so
     /// that nobody takes a key that went and came back for one that never changed.
     pub(super) fn tidy(&self, deadline: Duration) -> Result<()> {
-        let view = View::load(&self.client, &self.keys, deadline).map_err(|e| self.failed(e))?;
+        let view = View::load(&self.client, &self.keys, 0, deadline).map_err(|e| self.failed(e))?;
         let range = Range { revision: view.revision, ..Range::prefix(self.keys.locks()) };
         let found = self.client.range(&range, deadline).map_err(|e| self.failed(e))?.kvs;
         let steps = self.tidying(&view, &found);
@@ -92,7 +95,7 @@ impl EtcdStore {
             }
             let key = self.keys.guard();
             transaction.steps.push(Step::Put { key: key.clone(), value: String::new(), lease: 0 });
-            let sent = transaction.send(&self.client, None, Repeat::Harmless, deadline);
+            let sent = transaction.send(&self.client, &[], Repeat::Harmless, deadline);
             let answer = sent.map_err(|e| self.failed(e))?;
             if !answer.succeeded {
                 // Somebody is at it: another time.
@@ -107,7 +110,17 @@ impl EtcdStore {
         let queues = view.queues();
         let (mut steps, prefix) = (Vec::new(), self.keys.locks());
         for kv in found {
-            let Some(lock) = kv.below(&prefix).and_then(lock_of) else { continue };
+            let Some(path) = kv.below(&prefix) else { continue };
+            let waits = |id: &str| id.parse().is_ok_and(|id: Id| view.records.contains_key(&id));
+            // One that came to wait, and is gone.
+            if let Some((_, id)) = path.rsplit_once('/').filter(|(lock, _)| lock.contains('/')) {
+                if !waits(id) {
+                    let key = format!("{prefix}{path}");
+                    steps.push((key.clone(), Step::Delete { key }));
+                }
+                continue;
+            }
+            let Some(lock) = lock_of(path) else { continue };
             let key = self.keys.lock(&lock);
             match queues.get(&lock) {
                 None => steps.push((key.clone(), Step::Delete { key })),
@@ -129,6 +142,20 @@ impl EtcdStore {
         let keepers = self.keepers.borrow();
         let keeper = keepers.iter().find_map(|kept| kept.keeper.upgrade());
         keeper.is_some_and(|keeper| keeper.write(key, entry(lines)))
+    }
+
+    /// Entries that were left, at most so many, to be written by a transaction; the keeper writes them no more.
+    pub(super) fn left(&self, most: usize) -> Vec<(Arc<Keeper>, String, String)> {
+        let keepers: Vec<_> = self.keepers.borrow().iter().filter_map(|kept| kept.keeper.upgrade()).collect();
+        let entries = |keeper: Arc<Keeper>| {
+            keeper.left().into_iter().map(move |(key, entry)| (keeper.clone(), key, entry))
+        };
+        let mut left: Vec<_> = keepers.into_iter().flat_map(entries).collect();
+        let more = left.split_off(most.min(left.len()));
+        for (keeper, key, entry) in more {
+            keeper.write(key, entry);
+        }
+        left
     }
 
     /// What is added to revisions from now on, so that numbers stay above those of another store.

@@ -8,6 +8,8 @@
 //! <prefix>/deployments/.base          what is added to revisions: above all numbers of the store it came from
 //! <prefix>/locks/<kind>/<name>        who holds it and who waits: written with each change, for people to read, and
 //!                                     compared, so that two decisions on one lock never both come through
+//! <prefix>/locks/<kind>/<name>/<id>   one that came to wait there, the same way: so that those who come do not disturb
+//!                                     each other, nor who hands on
 //! <prefix>/guard                      written by a decision on more locks than one transaction can name
 //! <prefix>/history/<revision>-<nonce> what happened, and that it did
 //! <prefix>/ledger/<kind>/<name>/<n>   versions
@@ -85,6 +87,15 @@ impl Keys {
 
     pub(super) fn lock(&self, lock: &LockName) -> String {
         format!("{}/locks/{}/{}", self.prefix, lock.kind.as_str(), lock_path(&lock.name))
+    }
+
+    /// Where those lie who came to wait at a lock.
+    pub(super) fn arrivals(&self, lock: &LockName) -> String {
+        format!("{}/", self.lock(lock))
+    }
+
+    pub(super) fn arrival(&self, lock: &LockName, id: &Id) -> String {
+        format!("{}/{id}", self.lock(lock))
     }
 
     pub(super) fn guard(&self) -> String {

@@ -12,6 +12,7 @@ use super::txn::EtcdTxn;
 use super::view::{Content, Record, View};
 use crate::clock;
 use crate::deployment::Id;
+use crate::model::LockName;
 use crate::store::Result;
 
 /// For how long it may be begun with: a decision follows a look, or another decision, at once or not at all.
@@ -66,8 +67,20 @@ impl EtcdStore {
     /// still is its lease's word, which is asked right before a command starts, and what the command is watched for.
     pub(super) fn was_granted(&self, id: &Id, content: Content, at: i64) {
         let alive = self.lease_of(id);
+        if let Some(keeper) = self.keeper_of(id) {
+            keeper.holds(content.deployment.locks.iter().map(|r| r.lock.clone()).collect());
+        }
         let record = Record { written: at, alive, ..Record::new(content) };
         self.known.keep(View::part(at, 0, BTreeMap::from([(id.clone(), record)])));
+    }
+}
+
+impl EtcdStore {
+    /// What was read ahead of these locks a moment ago, while a command was being started.
+    pub(super) fn ahead(&self, locks: &[LockName]) -> Option<View> {
+        let keepers: Vec<_> = self.keepers.borrow().iter().filter_map(|kept| kept.keeper.upgrade()).collect();
+        let (at, view) = keepers.iter().find_map(|keeper| keeper.ahead(locks))?;
+        (clock::since_boot() <= at + FRESH).then_some(view)
     }
 }
 
@@ -76,8 +89,10 @@ impl EtcdTxn<'_> {
     pub(super) fn view(&mut self) -> Result<&View> {
         self.begin();
         if self.view.as_ref().is_none_or(|view| !view.whole) {
-            let loaded = View::load(&self.store.client, &self.store.keys, self.deadline);
-            let mut view = loaded.map_err(|e| self.store.failed(e))?;
+            // What was looked at already was of one revision, and so must the rest be.
+            let at = self.view.as_ref().filter(|view| view.glimpse.is_some()).map_or(0, |view| view.revision);
+            let loaded = View::load(&self.store.client, &self.store.keys, at, self.deadline);
+            let mut view = loaded.map_err(|e| self.outdated(e))?;
             if let Some(part) = self.view.take() {
                 // What was changed stays changed; was it not what it seemed, the commit will find out.
                 self.before.keys().for_each(|id| match part.records.get(id) {
@@ -92,7 +107,7 @@ impl EtcdTxn<'_> {
     }
 
     /// The first time that something is asked: what is known already.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         if std::mem::take(&mut self.may_know) {
             self.view = self.store.known.now();
             self.view.iter().for_each(|view| self.store.saw(view.revision));
@@ -110,9 +125,13 @@ impl EtcdTxn<'_> {
 
     pub(super) fn record(&mut self, id: &Id) -> Result<Option<&Record>> {
         self.begin();
-        let known = self.view.as_ref().is_some_and(|view| view.records.contains_key(id));
-        let view = if known { self.view.as_ref().expect("it is there") } else { self.view()? };
-        Ok(view.records.get(id))
+        let misses = |view: &View| view.glimpse.as_ref().is_some_and(|g| g.misses(id));
+        let knows = |view: &View| view.whole || view.records.contains_key(id) || misses(view);
+        let known = self.before.contains_key(id) || self.view.as_ref().is_some_and(knows);
+        if !known && !self.look_up(id)? {
+            self.view()?;
+        }
+        Ok(self.view.as_ref().and_then(|view| view.records.get(id)))
     }
 
     /// What it has just written is known to the next decision.

@@ -6,15 +6,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::client::{self, Client};
+use super::glimpse;
+use super::keys::Keys;
 use super::settings::Settings;
+use super::view::View;
 use crate::clock;
 use crate::deployment::Id;
+use crate::model::LockName;
 use crate::store::{Deadline, Lease, Result, StoreError};
 
 /// A lease is kept alive this many times while it lasts.
 const BEATS: u32 = 10;
 /// How long the end of a lease that is of no more use may take.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long what is read ahead may take.
+const AHEAD: Duration = Duration::from_secs(1);
 /// The longest that a command which was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -41,14 +47,31 @@ struct Life {
     /// Entries of the history that nobody waits for, and when to write the first of them.
     entries: VecDeque<(String, String)>,
     write_at: Duration,
+    /// They are to be written now.
+    stirred: bool,
     /// The thread is there.
     hears: bool,
+    ahead: Ahead,
+}
+
+/// What is read while a command is being started, to be known when it has ended.
+#[derive(Default)]
+enum Ahead {
+    #[default]
+    No,
+    /// It holds these locks, and others waited behind it.
+    Holds(Vec<LockName>),
+    Wanted(Vec<LockName>),
+    Reading,
+    /// Read at this time.
+    There(Duration, Vec<LockName>, View),
 }
 
 /// What the thread has to do.
 enum Task {
     Beat,
     Write(String, String),
+    Ahead(Vec<LockName>),
     End,
 }
 
@@ -88,9 +111,47 @@ impl Keeper {
         life.hears
     }
 
+    /// It has been granted these locks after a wait.
+    pub(super) fn holds(&self, locks: Vec<LockName>) {
+        self.0.life().ahead = Ahead::Holds(locks);
+    }
+
+    /// Has the thread read who is next, where others may wait.
+    fn look_ahead(&self) {
+        let mut life = self.0.life();
+        if !life.hears {
+            return;
+        }
+        life.ahead = match std::mem::take(&mut life.ahead) {
+            Ahead::Holds(locks) => Ahead::Wanted(locks),
+            other => other,
+        };
+        self.0.wake.notify_all();
+    }
+
+    /// What the thread has read of these locks, and since when it is known.
+    pub(super) fn ahead(&self, locks: &[LockName]) -> Option<(Duration, View)> {
+        let mut life = self.0.life();
+        let until = clock::since_boot() + AHEAD;
+        while life.hears && matches!(life.ahead, Ahead::Reading) && clock::since_boot() < until {
+            life = self.0.wake.wait_timeout(life, AHEAD).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        match std::mem::take(&mut life.ahead) {
+            Ahead::There(at, of, view) if of == locks => Some((at, view)),
+            _ => None,
+        }
+    }
+
+    /// What was left to the thread and is not written yet.
+    pub(super) fn left(&self) -> Vec<(String, String)> {
+        self.0.life().entries.drain(..).collect()
+    }
+
     /// Has the thread write what was left to it.
     pub(super) fn stir(&self) {
-        if !self.0.life().entries.is_empty() {
+        let mut life = self.0.life();
+        if !life.entries.is_empty() {
+            life.stirred = true;
             self.0.wake.notify_all();
         }
     }
@@ -125,6 +186,7 @@ impl Shared {
             match self.next_task(next) {
                 Task::End => break,
                 Task::Write(key, entry) => self.write(&client, &key, &entry),
+                Task::Ahead(locks) => self.read_ahead(&client, locks),
                 Task::Beat => {
                     let sent = clock::since_boot();
                     let pause = match client.keep_lease(self.lease, sent + beat) {
@@ -155,10 +217,23 @@ impl Shared {
         let time = if over { FAREWELL } else { self.settings.lease / BEATS };
         let written = client.put(key, entry, clock::since_boot() + time).is_ok();
         let mut life = self.life();
-        if written || over {
+        // Another may have taken it to write it meanwhile.
+        let still = life.entries.front().is_some_and(|(front, _)| front == key);
+        if still && (written || over) {
             life.entries.pop_front();
-        } else {
+        } else if still {
             life.write_at = clock::since_boot() + time;
+        }
+        self.wake.notify_all();
+    }
+
+    fn read_ahead(&self, client: &Client, mut locks: Vec<LockName>) {
+        locks.sort();
+        let (at, keys) = (clock::since_boot(), Keys::below(&self.settings.prefix));
+        let view = glimpse::look_ahead(client, &keys, &locks, at + AHEAD);
+        let mut life = self.life();
+        if matches!(life.ahead, Ahead::Reading) {
+            life.ahead = view.map_or(Ahead::No, |view| Ahead::There(at, locks, view));
         }
         self.wake.notify_all();
     }
@@ -168,15 +243,23 @@ impl Shared {
         let mut life = self.life();
         loop {
             let now = clock::since_boot();
-            let entry = life.entries.front().filter(|_| life.over || now >= life.write_at);
+            life.stirred &= !life.entries.is_empty();
+            let due = life.over || (life.stirred && now >= life.write_at);
+            let entry = life.entries.front().filter(|_| due);
             if let Some((key, entry)) = entry {
                 return Task::Write(key.clone(), entry.clone());
             }
             if life.over {
                 return Task::End;
             }
+            if let Ahead::Wanted(locks) = &life.ahead {
+                let locks = locks.clone();
+                life.ahead = Ahead::Reading;
+                return Task::Ahead(locks);
+            }
             let left = beat.saturating_sub(now);
             if left.is_zero() {
+                life.stirred = true;
                 return Task::Beat;
             }
             life = self.wake.wait_timeout(life, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -222,7 +305,10 @@ impl Lease for EtcdLease {
             Some(deadline) if clock::since_boot() >= deadline.give_up => {
                 Err(StoreError::Lapsed(self.id.clone()))
             }
-            _ => Ok(None),
+            _ => {
+                self.keeper.iter().for_each(|keeper| keeper.look_ahead());
+                Ok(None)
+            }
         }
     }
 

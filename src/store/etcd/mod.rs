@@ -4,9 +4,11 @@
 //! out only if what it rests on is still so; else it is made again. Liveness is a lease; sleeping is a watch.
 //! See `keys` for what lies where, `commit` for what is compared, and `docs/design.md` for why.
 
+mod arrivals;
 mod check;
 mod client;
 mod commit;
+mod glimpse;
 mod history;
 mod keys;
 mod known;
@@ -64,6 +66,8 @@ pub struct EtcdStore {
     patience: Cell<Duration>,
     own: RefCell<VecDeque<i64>>,
     known: Known,
+    /// A revision that a decision rests on is no more to be had.
+    outdated: Cell<bool>,
     /// How long the cluster may be unreachable.
     most: Duration,
     keepers: RefCell<Vec<Kept>>,
@@ -96,6 +100,7 @@ impl EtcdStore {
             patience: Cell::new(PATIENCE),
             own: RefCell::default(),
             known: Known::default(),
+            outdated: Cell::new(false),
             most,
             keepers: RefCell::default(),
             listener: None,
@@ -221,15 +226,23 @@ fn polite_pause(conflicts: u32) {
 
 impl Store for EtcdStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
-        self.stir();
         let mut again = Again::default();
         let mut view = None;
         for conflicts in 0..CONFLICTS {
             let mut txn = EtcdTxn::new(self, self.deadline(), view.take(), &mut again);
             txn.may_know = conflicts == 0;
-            decision(&mut txn)?;
-            let happened = std::mem::take(&mut txn.happened);
-            match txn.commit()? {
+            let (mut happened, mut newcomer) = (Vec::new(), false);
+            let done = decision(&mut txn).and_then(|()| {
+                happened = std::mem::take(&mut txn.happened);
+                newcomer = txn.entered > 0;
+                txn.commit()
+            });
+            let done = match done {
+                // What is compacted away can be asked for no more: everything as it is now.
+                Err(_) if self.outdated.take() => Done::Conflict(None),
+                done => done?,
+            };
+            match done {
                 Done::Committed(_) => {
                     // Only now it has happened.
                     if let Some(listener) = self.listener.as_ref().filter(|_| !happened.is_empty()) {
@@ -237,10 +250,14 @@ impl Store for EtcdStore {
                     }
                     return Ok(());
                 }
-                // After a pause it is no longer news.
-                Done::Conflict(fresh) => view = fresh.filter(|_| conflicts < POLITE.0),
+                // After a pause it is no longer news. Who hands on goes first: it asks for little, and many wait for it.
+                Done::Conflict(fresh) => {
+                    view = fresh.filter(|v| conflicts < POLITE.0 || !(v.whole || newcomer));
+                }
             }
-            polite_pause(conflicts);
+            if view.is_none() {
+                polite_pause(conflicts);
+            }
         }
         Err(self
             .refused(format!("others were quicker {CONFLICTS} times; try again when there is less to do")))

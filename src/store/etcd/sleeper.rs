@@ -49,6 +49,10 @@ pub(super) struct EtcdSleeper<'a> {
     /// When to look who waits for the own hold now.
     crowd: Cell<Option<Duration>>,
     owners: Vec<OwnedFd>,
+    /// That others are granted is no news.
+    only_ends: bool,
+    /// The key of the first that is watched.
+    first: String,
 }
 
 struct Stream {
@@ -84,6 +88,8 @@ impl<'a> EtcdSleeper<'a> {
             next: Duration::ZERO,
             crowd: Cell::new(None),
             owners,
+            only_ends: false,
+            first: String::new(),
         }
     }
 
@@ -184,6 +190,9 @@ impl<'a> EtcdSleeper<'a> {
                 self.crowd.set(self.crowd.get().or(Some(clock::since_boot() + CROWD)));
                 continue;
             }
+            if self.only_ends && self.is_anothers_hold(kv) {
+                continue;
+            }
             told = News::Some;
             match self.granted(kv) {
                 Some((id, content)) => self.store.was_granted(&id, content, kv.mod_revision),
@@ -192,6 +201,14 @@ impl<'a> EtcdSleeper<'a> {
             }
         }
         told
+    }
+
+    /// Whether this says that one ahead holds, or still does: whoever was in the way goes on being so.
+    fn is_anothers_hold(&self, kv: &KeyValue) -> bool {
+        let parsed = kv.below(&self.store.keys.deployments()).and_then(Keys::parse);
+        let Some((id, Part::Record)) = parsed else { return false };
+        let another = self.store.keys.deployment(&id, Part::Record) != self.first;
+        another && Content::read(&kv.text(), &id).is_ok_and(|content| content.state == State::Attached)
     }
 
     /// The keys of its locks, where it holds few and all of them alone.
@@ -248,17 +265,11 @@ impl<'a> EtcdSleeper<'a> {
     }
 }
 
-/// The end of the range of one key.
-fn just(key: &str) -> Vec<u8> {
-    let mut end = key.as_bytes().to_vec();
-    end.push(0);
-    end
-}
-
 impl Sleeper for EtcdSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut wanted, mut todo, mut queues) = (Vec::new(), ids.to_vec(), Vec::new());
         self.owners.clear();
+        self.first = ids.first().map(|id| self.store.keys.deployment(id, Part::Record)).unwrap_or_default();
         let here = process::here();
         while let Some(id) = todo.pop() {
             let key = self.store.keys.deployment(&id, Part::Record);
@@ -282,11 +293,15 @@ impl Sleeper for EtcdSleeper<'_> {
         // Who holds alone and is told of each change there knows who is next when it gives back.
         self.store.known.watch(!queues.is_empty());
         self.crowd.set(None);
-        wanted.extend(queues.into_iter().map(|key| (key.clone(), just(&key))));
+        wanted.extend(queues.into_iter().map(|key| (key.clone(), tree_end(&key))));
         wanted.sort();
         let revision = self.store.seen.get();
         self.watch(wanted, Some(revision + 1));
         Ok(())
+    }
+
+    fn only_ends(&mut self) {
+        self.only_ends = true;
     }
 
     fn arm_all(&mut self) -> Result<()> {

@@ -14,7 +14,7 @@ use super::view::{Content, Record, View};
 use crate::clock::{self, Now};
 use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing};
-use crate::model::LockName;
+use crate::model::{LockName, LockRequest};
 use crate::store::{Lease, Result, StoreError, Txn};
 
 /// How many may be granted by one commit. The others see the change, look, and are granted then.
@@ -138,6 +138,9 @@ impl<'a> EtcdTxn<'a> {
 
     /// The queue of a lock as the changes so far leave it.
     pub(super) fn queue_now(&mut self, lock: &LockName) -> Result<Vec<Entry>> {
+        if let Some(queue) = self.glimpse(lock)? {
+            return Ok(queue);
+        }
         if self.queues.is_none() {
             self.queues = Some(self.view()?.queues());
         }
@@ -208,8 +211,16 @@ impl Txn for EtcdTxn<'_> {
     /// The first revision at which this decision can come to be: above the revision of every decision on which it
     /// rests. The same for all that it decides.
     fn next_number(&mut self) -> Result<u64> {
-        let view = self.view()?;
+        self.begin();
+        let view = match &self.view {
+            Some(view) if view.glimpse.is_some() => view,
+            _ => self.view()?,
+        };
         Ok(view.base + view.revision.unsigned_abs() + 1)
+    }
+
+    fn about(&mut self, locks: &[LockRequest]) -> Result<()> {
+        self.look_first(locks)
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::client::{self, Client};
+use super::glimpse::Glimpse;
 use super::keys::{Keys, Part};
 use super::messages::{KeyValue, Range, RangeAnswer};
 use crate::deployment::{Deployment, Id, State};
@@ -44,6 +45,8 @@ pub(super) struct View {
     pub(super) revision: i64,
     /// Nothing is missing; else only the records that are here are known.
     pub(super) whole: bool,
+    /// Where it is not whole: what else is known of this revision, if it is one.
+    pub(super) glimpse: Option<Glimpse>,
     /// Added to revisions for numbers.
     pub(super) base: u64,
     pub(super) records: BTreeMap<Id, Record>,
@@ -52,14 +55,19 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn load(client: &Client, keys: &Keys, deadline: Duration) -> client::Result<View> {
-        let answer = client.range(&Range::prefix(keys.deployments()), deadline)?;
+    /// Everything as it is now, or was at this revision.
+    pub(super) fn load(client: &Client, keys: &Keys, at: i64, deadline: Duration) -> client::Result<View> {
+        let range = Range { revision: at, ..Range::prefix(keys.deployments()) };
+        let mut answer = client.range(&range, deadline)?;
+        if at > 0 {
+            answer.header.revision = at;
+        }
         View::of(answer, client, keys, deadline)
     }
 
     /// These records, and no more is known.
     pub(super) fn part(revision: i64, base: u64, records: BTreeMap<Id, Record>) -> View {
-        View { revision, whole: false, base, records, stray: HashMap::new() }
+        View { revision, whole: false, glimpse: None, base, records, stray: HashMap::new() }
     }
 
     /// The view that this answer gives.
@@ -70,7 +78,7 @@ impl View {
         deadline: Duration,
     ) -> client::Result<View> {
         let (revision, (base, records)) = (answer.header.revision, read_all(&answer, keys));
-        let mut view = View { revision, whole: true, base, records, stray: HashMap::new() };
+        let mut view = View { revision, whole: true, glimpse: None, base, records, stray: HashMap::new() };
         if view.records.values().any(|r| r.content.is_err()) {
             view.stray = view.strays(client, keys, deadline)?;
         }
@@ -109,13 +117,7 @@ impl View {
         });
         for content in queued {
             for request in &content.deployment.locks {
-                let under = content.under.iter().find(|(lock, _)| *lock == request.lock);
-                queues.entry(request.lock.clone()).or_default().push(Entry {
-                    id: content.deployment.id.clone(),
-                    mode: request.mode,
-                    limit: request.limit,
-                    under: under.map(|(_, id)| id.clone()),
-                });
+                queues.entry(request.lock.clone()).or_default().extend(content.entry_at(&request.lock));
             }
         }
         queues
@@ -129,7 +131,7 @@ impl View {
 }
 
 /// The base of numbers, and the records.
-fn read_all(answer: &RangeAnswer, keys: &Keys) -> (u64, BTreeMap<Id, Record>) {
+pub(super) fn read_all(answer: &RangeAnswer, keys: &Keys) -> (u64, BTreeMap<Id, Record>) {
     let (mut base, below) = (0, keys.deployments());
     let mut records: BTreeMap<Id, Record> = BTreeMap::new();
     for kv in &answer.kvs {
@@ -222,12 +224,18 @@ pub(super) struct LineShown {
     pub(super) mode: String,
     pub(super) limit: Option<std::num::NonZeroU32>,
     pub(super) owner: Option<String>,
+    /// Its place; `None` where its record cannot be read.
+    pub(super) arrival: Option<u64>,
+    /// The ancestor whose hold counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) under: Option<String>,
 }
 
 impl LineShown {
-    fn entry(&self) -> Option<Entry> {
+    pub(super) fn entry(&self) -> Option<Entry> {
         let mode = if self.mode == Mode::Shared.as_str() { Mode::Shared } else { Mode::Exclusive };
-        Some(Entry { id: self.id.parse().ok()?, mode, limit: self.limit, under: None })
+        let under = self.under.as_deref().map(str::parse).transpose().ok()?;
+        Some(Entry { id: self.id.parse().ok()?, mode, limit: self.limit, under })
     }
 }
 
@@ -236,12 +244,25 @@ impl LockShown {
     pub(super) fn of(lock: &LockName, queue: &[Entry], view: &View) -> LockShown {
         let mut shown = LockShown { lock: lock.to_string(), ..LockShown::default() };
         for entry in queue {
-            let content = view.records.get(&entry.id).and_then(|r| r.content.as_ref().ok());
+            let record = view.records.get(&entry.id);
+            // Of whom nothing more was read its line is what it was.
+            let as_before = view.glimpse.as_ref().filter(|_| record.is_none());
+            if let Some((waits, line)) = as_before.and_then(|g| g.line(lock, &entry.id)) {
+                if waits {
+                    shown.waiters.push(line)
+                } else {
+                    shown.holders.push(line)
+                }
+                continue;
+            }
+            let content = record.and_then(|r| r.content.as_ref().ok());
             let line = LineShown {
                 id: entry.id.to_string(),
                 mode: entry.mode.as_str().to_owned(),
                 limit: entry.limit,
                 owner: content.map(|c| c.deployment.owner.clone()),
+                arrival: content.map(|c| c.deployment.arrival),
+                under: entry.under.as_ref().map(ToString::to_string),
             };
             let waits = content.is_some_and(|c| c.state == State::Waiting);
             if waits { shown.waiters.push(line) } else { shown.holders.push(line) }
