@@ -13,6 +13,7 @@
 //!
 //! A record is the truth; a lock file only names who queues there. See `docs/design.md` for why.
 
+mod events;
 mod evidence;
 pub mod folder;
 mod glance;
@@ -24,6 +25,7 @@ pub mod names;
 pub mod queue;
 mod rebuild;
 pub mod record;
+mod records;
 mod takeover;
 mod timer;
 mod txn;

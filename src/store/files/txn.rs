@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::evidence::is_locked;
 use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
 use super::names::{self, Stem};
 use super::queue::{self, Queue};
-use super::{boot_tag, history, ledger, rebuild, record, takeover};
+use super::records::{Seen, standing_of};
+use super::{history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
@@ -40,7 +40,7 @@ pub(super) struct Files<'a> {
     /// How often those lines were searched instead.
     pub(super) searches: usize,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
-    last: Option<Seen>,
+    pub(super) last: Option<Seen>,
     /// The last record that was made durable, as it was then.
     synced: &'a Synced,
     /// A record that may hold anything: as long as it lies there nobody gets a number, and so no lock.
@@ -51,14 +51,6 @@ pub(super) struct Files<'a> {
 
 /// What a process has last made durable: whose record, and its bytes.
 pub(super) type Synced = RefCell<Option<(Id, Vec<u8>)>>;
-
-/// A record that was opened to be looked at, under the name it had then.
-struct Seen {
-    id: Id,
-    state: State,
-    name: String,
-    opened: Opened,
-}
 
 /// What keeps a record alive: its descriptor, advisory-locked.
 pub struct FileLease {
@@ -184,147 +176,6 @@ impl<'a> Files<'a> {
         Stem::new(d.id.clone(), &d.place.boot, d.on_crash)
     }
 
-    /// Every place where the record may be, likeliest first.
-    fn places(&mut self, id: &Id) -> Result<Vec<(State, String)>> {
-        if let Some(last) = self.last_of(id) {
-            return Ok(vec![(last.state, last.name.clone())]);
-        }
-        let stems = match self.stem_in_lines(id) {
-            Some(stem) => vec![stem],
-            None => self.search(id)?,
-        };
-        let bare = id.to_string();
-        let mut places = Vec::new();
-        for stem in stems {
-            for state in [State::Attached, State::Waiting] {
-                places.push((state, stem.to_string()));
-            }
-        }
-        for state in [State::Detached, State::Paused] {
-            places.push((state, bare.clone()));
-        }
-        Ok(places)
-    }
-
-    fn last_of(&self, id: &Id) -> Option<&Seen> {
-        self.last.as_ref().filter(|last| last.id == *id)
-    }
-
-    /// The record of this name, if it was the last to be looked at.
-    pub(super) fn last_opened(&self, id: &Id, state: State, name: &str) -> Option<&Opened> {
-        self.last_of(id).filter(|last| last.state == state && last.name == name).map(|last| &last.opened)
-    }
-
-    /// Without a line that says it, the file name is guessed, and else found in the folders.
-    fn search(&mut self, id: &Id) -> Result<Vec<Stem>> {
-        for on_crash in [Keep::Release, Keep::Hold] {
-            let stem = Stem { id: id.clone(), boot: boot_tag(), on_crash };
-            for state in [State::Attached, State::Waiting] {
-                if self.top.exists(Folder::Deployments(state), &stem.to_string())? {
-                    return Ok(vec![stem]);
-                }
-            }
-        }
-        for state in [State::Detached, State::Paused] {
-            if self.top.exists(Folder::Deployments(state), id.as_str())? {
-                return Ok(Vec::new());
-            }
-        }
-        let mut found = Vec::new();
-        for state in [State::Attached, State::Waiting] {
-            for name in self.top.names(Folder::Deployments(state))? {
-                if let Some(stem) = Stem::parse(&name).filter(|s| s.id == *id && s.to_string() == name) {
-                    found.push(stem);
-                }
-            }
-        }
-        found.dedup();
-        Ok(found)
-    }
-
-    pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
-        for (state, name) in self.places(id)? {
-            if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
-                return Ok(Some((state, name, opened)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Reads a record. What cannot be opened or understood is an answer, not an error.
-    fn load(&mut self, state: State, name: &str, stem: &Stem) -> Result<Option<Stored>> {
-        let folder = Folder::Deployments(state);
-        if let Some(opened) = self.last_opened(&stem.id, state, name) {
-            return Ok(Some(self.understood(state, name, stem, self.top.read(opened))));
-        }
-        let bytes = match self.top.open_file(folder, name, false) {
-            Ok(None) => return Ok(None),
-            Ok(Some(opened)) => self.top.read(&opened),
-            // Of all the places where it may be, only the one where it is has an unreadable record.
-            Err(_) if matches!(self.top.exists(folder, name), Ok(false)) => return Ok(None),
-            Err(e) => Err(e),
-        };
-        Ok(Some(self.understood(state, name, stem, bytes)))
-    }
-
-    fn understood(&self, state: State, name: &str, stem: &Stem, bytes: Result<Vec<u8>>) -> Stored {
-        let bytes = bytes.map_err(|e| e.to_string());
-        let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
-        match deployment {
-            Ok(d) => Stored::Readable(state, Box::new(d)),
-            Err(why) => {
-                let path = self.top.show(Folder::Deployments(state), name).display().to_string();
-                Stored::Unreadable(Unreadable { id: stem.id.clone(), state, path, why })
-            }
-        }
-    }
-
-    fn find_by(&mut self, places: Vec<(State, String)>) -> Result<Option<Stored>> {
-        for (state, name) in places {
-            let Some(stem) = Stem::parse(&name) else { continue };
-            if let Some(stored) = self.load(state, &name, &stem)? {
-                return Ok(Some(stored));
-            }
-        }
-        Ok(None)
-    }
-
-    fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
-        let Some(stored) = self.peek(id)? else {
-            return Ok(Standing::Gone);
-        };
-        Ok(match stored {
-            Peek::Locked(state) => standing_of(state, &Verdict::Alive(None)),
-            Peek::Record(stored) => standing_of(stored.state(), &self.verdict(&stored)?),
-        })
-    }
-
-    /// The quick look: a record that somebody keeps locked needs no reading.
-    fn peek(&mut self, id: &Id) -> Result<Option<Peek>> {
-        for (state, name) in self.places(id)? {
-            let folder = Folder::Deployments(state);
-            if matches!(state, State::Attached | State::Waiting) {
-                match self.top.open_file(folder, &name, false) {
-                    Ok(None) => continue,
-                    Ok(Some(opened)) => {
-                        let locked = is_locked(&opened)?;
-                        self.last = Some(Seen { id: id.clone(), state, name: name.clone(), opened });
-                        if locked {
-                            return Ok(Some(Peek::Locked(state)));
-                        }
-                    }
-                    // Free, or not to be opened: the long look says what follows.
-                    Err(_) => {}
-                }
-            }
-            let Some(stem) = Stem::parse(&name) else { continue };
-            if let Some(stored) = self.load(state, &name, &stem)? {
-                return Ok(Some(Peek::Record(stored)));
-            }
-        }
-        Ok(None)
-    }
-
     /// Takes the record's own file name away; the commit of a release.
     fn unlink(&mut self, state: State, name: &str, stored: &Stored) -> Result<bool> {
         let folder = Folder::Deployments(state);
@@ -378,23 +229,9 @@ impl<'a> Files<'a> {
     }
 }
 
-fn standing_of(state: State, verdict: &Verdict) -> Standing {
-    match (state, verdict) {
-        (State::Paused, _) => Standing::Gone,
-        (_, Verdict::Dead(_)) => Standing::Dead,
-        (State::Waiting, _) => Standing::Waits,
-        (State::Attached | State::Detached, _) => Standing::Holds,
-    }
-}
-
 /// Nothing is judged, and nothing put right, by one that does not know where it runs.
 fn certain() -> Result<()> {
     process::doubt().map_or(Ok(()), |(path, source)| Err(StoreError::Blind { path, source }))
-}
-
-enum Peek {
-    Locked(State),
-    Record(Stored),
 }
 
 /// Whether two descriptors of one file exclude each other there.

@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::FilesStore;
+use super::events::Events;
 use super::evidence::is_locked;
 use super::folder::{Folder, failed, folder_name};
 use super::glance::{self, Glance};
@@ -39,7 +40,7 @@ pub(super) struct FilesSleeper<'a> {
     retry: Duration,
     /// No other host can make changes.
     local: bool,
-    events: Option<events::Events>,
+    events: Option<Events>,
     /// In place of events.
     glance: Glance,
     /// A watched process has ended, or never could be watched: then only a look tells more.
@@ -59,7 +60,7 @@ pub(super) struct FilesSleeper<'a> {
 impl<'a> FilesSleeper<'a> {
     pub(super) fn new(store: &'a FilesStore, retry: Duration) -> Result<Self> {
         let local = store.is_local()?.unwrap_or(false);
-        let events = events::Events::new();
+        let events = Events::new();
         let (glance, ends, ended) = Default::default();
         let (unseen, blind, expiry, looks) = (false, false, None, LOOK_AGAIN.len());
         let (others, only_ends) = (None, false);
@@ -305,7 +306,7 @@ impl FilesSleeper<'_> {
         let ends = rest[..self.ends.len()].to_vec();
         if ends.contains(&true) {
             self.note_ends(&ends);
-            self.events.as_mut().map(events::Events::drain);
+            self.events.as_mut().map(Events::drain);
             self.looks = 0;
             return Ok(Some(Wake::Look));
         }
@@ -324,7 +325,7 @@ impl FilesSleeper<'_> {
 
     /// Takes the events, and says whether they call for a look.
     fn news(&mut self) -> bool {
-        let Some(told) = self.events.as_mut().map(events::Events::drain) else { return true };
+        let Some(told) = self.events.as_mut().map(Events::drain) else { return true };
         let stand = !told.own && self.others_stand();
         // While all their processes are watched, nobody's end goes unnoticed.
         let settled = stand && !self.unseen;
@@ -336,146 +337,5 @@ impl FilesSleeper<'_> {
             events.linger(AFTER_YOU);
         }
         true
-    }
-}
-
-/// What events were about.
-#[derive(Debug, Clone, Copy, Default)]
-struct Told {
-    /// The record of the one that sleeps: the first path that was asked for.
-    own: bool,
-    /// A record was closed by somebody who could write to it: perhaps by the end of its process.
-    closed: bool,
-}
-
-#[cfg(target_os = "linux")]
-mod events {
-    use super::*;
-    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-
-    /// Changes of files, as the kernel tells them.
-    pub(super) struct Events {
-        fd: OwnedFd,
-        watches: HashSet<i32>,
-        /// The watch on the record of the one that sleeps: the first path that was asked for.
-        own: Option<i32>,
-    }
-
-    impl Events {
-        /// `None` where this user has no more instances.
-        pub(super) fn new() -> Option<Self> {
-            let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-            Some(Events { fd, watches: HashSet::new(), own: None })
-        }
-
-        /// A rename, an unlink (told as ATTRIB while somebody has the file open), the end of a change, the last close.
-        /// Not the change itself: a grant writes before it renames, and nobody is to wake between the two.
-        /// `false` where something that is there cannot be watched.
-        pub(super) fn watch(&mut self, paths: &[PathBuf]) -> bool {
-            let what = WatchFlags::ATTRIB
-                | WatchFlags::MOVE_SELF
-                | WatchFlags::CLOSE_WRITE
-                | WatchFlags::DONT_FOLLOW;
-            self.set(paths, what)
-        }
-
-        pub(super) fn watch_folders(&mut self, paths: &[PathBuf]) -> bool {
-            let what = WatchFlags::CREATE
-                | WatchFlags::DELETE
-                | WatchFlags::MOVED_FROM
-                | WatchFlags::MOVED_TO
-                | WatchFlags::CLOSE_WRITE
-                | WatchFlags::DONT_FOLLOW;
-            self.set(paths, what)
-        }
-
-        /// A path that is gone already needs no watch: the look that follows sees it.
-        fn set(&mut self, paths: &[PathBuf], what: WatchFlags) -> bool {
-            let added: Vec<rustix::io::Result<i32>> =
-                paths.iter().map(|p| inotify::add_watch(&self.fd, p, what)).collect();
-            let all = !added.iter().any(|watch| watch.is_err_and(|e| e != Errno::NOENT));
-            let added: Vec<Option<i32>> = added.into_iter().map(|watch| watch.ok()).collect();
-            self.own = added.first().copied().flatten();
-            let wanted: HashSet<i32> = added.into_iter().flatten().collect();
-            for old in self.watches.difference(&wanted) {
-                let _ = inotify::remove_watch(&self.fd, *old);
-            }
-            self.watches = wanted;
-            self.drain();
-            all
-        }
-
-        /// Takes all events.
-        pub(super) fn drain(&mut self) -> Told {
-            let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
-            let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
-            let mut told = Told::default();
-            while let Ok(event) = reader.next() {
-                told.own |= Some(event.wd()) == self.own;
-                told.closed |= event.events().contains(ReadFlags::CLOSE_WRITE);
-            }
-            told
-        }
-
-        /// Waits for more, but not once there is one about the own record, or the last close of another.
-        pub(super) fn linger(&mut self, bound: Duration) {
-            let until = clock::since_boot() + bound;
-            loop {
-                let left = until.saturating_sub(clock::since_boot());
-                let Some(left) = Timespec::try_from(left).ok().filter(|_| !left.is_zero()) else { return };
-                let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
-                match poll(&mut fds, Some(&left)) {
-                    Ok(n) if n > 0 => {
-                        let told = self.drain();
-                        if told.own || told.closed {
-                            return;
-                        }
-                    }
-                    Ok(_) => {}
-                    // A signal: for the caller to deal with.
-                    Err(_) => return,
-                }
-            }
-        }
-
-        pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-            self.fd.as_fd()
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod events {
-    use super::*;
-
-    /// There are none here.
-    pub(super) enum Events {}
-
-    impl Events {
-        pub(super) fn new() -> Option<Self> {
-            None
-        }
-
-        pub(super) fn watch(&mut self, _paths: &[PathBuf]) -> bool {
-            match *self {}
-        }
-
-        pub(super) fn watch_folders(&mut self, _paths: &[PathBuf]) -> bool {
-            match *self {}
-        }
-
-        pub(super) fn drain(&mut self) -> bool {
-            match *self {}
-        }
-
-        pub(super) fn drain(&mut self) -> Told {
-            match *self {}
-        }
-
-        pub(super) fn linger(&mut self, _bound: Duration) {}
-
-        pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-            match *self {}
-        }
     }
 }
