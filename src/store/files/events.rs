@@ -142,10 +142,6 @@ mod kernel {
             match *self {}
         }
 
-        pub fn drain(&mut self) -> bool {
-            match *self {}
-        }
-
         pub(in crate::store::files) fn drain(&mut self) -> Told {
             match *self {}
         }

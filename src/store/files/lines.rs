@@ -103,13 +103,14 @@ impl Files<'_> {
 
     /// Appends a line, after cutting what a crash left behind the last whole one.
     pub(super) fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
+        // Read before the file is opened for it: one without sense is made anew, with another inode.
+        self.queue_mut(lock)?;
         let opened = match self.lock_file(lock)? {
             Some(opened) => opened,
             None => Rc::new(self.top.create(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?),
         };
         // Read again where writing fails.
-        self.queue_mut(lock)?;
-        let Some(mut queue) = self.queues.remove(lock) else { return Ok(()) };
+        let mut queue = self.queues.remove(lock).unwrap_or_default();
         for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
             self.top.write(&opened, &[queue::VOID], line.offset)?;
         }
@@ -134,7 +135,7 @@ impl Files<'_> {
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
         // Read again where writing fails.
         self.queue_mut(lock)?;
-        let Some(mut queue) = self.queues.remove(lock) else { return Ok(()) };
+        let mut queue = self.queues.remove(lock).unwrap_or_default();
         let (mine, others): (Vec<_>, Vec<_>) =
             queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
         queue.void += mine.len();

@@ -93,9 +93,7 @@ impl Stem {
         };
         Some(Stem { id: id.parse().ok()?, boot: BootTag::parse(boot)?, on_crash })
     }
-}
 
-impl Stem {
     /// Adds the file name to `text`.
     pub fn write(&self, text: &mut String) {
         text.push_str(self.id.as_str());

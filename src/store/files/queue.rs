@@ -1,8 +1,8 @@
 //! A lock's file: a line per deployment in order of arrival. Bytes in, bytes out: no I/O.
 //!
-//! A line is `STEM MODE LIMIT UNDER OF`, filled up to [`WIDTH`]; `OF` is in how many lock files the deployment has a line,
-//! so that it is known of a record that cannot be read any more whether all of them are left. A line whose first byte is `#` is void; so is an
-//! unterminated tail, which a crash may leave. A new line takes the place behind the last one that counts, where a
+//! A line is `STEM MODE LIMIT UNDER OF`, filled up to [`WIDTH`]; `OF` is in how many lock files the deployment has a
+//! line, so that it is known of a record that cannot be read any more whether all of them are left. A line whose
+//! first byte is `#` is void; so is an unterminated tail, which a crash may leave. A new line takes the place behind the last one that counts, where a
 //! void one may stand: so the file of a lock that comes and goes is written in place, and its inode stays, which is
 //! what a release and the next acquire would otherwise spend most on.
 
