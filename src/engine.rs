@@ -52,7 +52,8 @@ pub struct Asker {
 pub trait View {
     /// What a failed look is.
     type Error;
-    /// The lines of a lock in order of arrival, void ones among them.
+    /// The lines of a lock in order of arrival, void ones among them; nobody who holds behind one that waits and
+    /// conflicts with it.
     fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>, Self::Error>;
     /// Where a deployment stands.
     fn standing(&mut self, id: &Id) -> Result<Standing, Self::Error>;

@@ -10,6 +10,8 @@ mod conformance;
 mod damage;
 mod faults;
 mod instants;
+#[cfg(feature = "etcd")]
+mod interleaved;
 mod life;
 mod power;
 mod support;

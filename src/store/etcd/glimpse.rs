@@ -118,7 +118,7 @@ fn queue_of(answer: &RangeAnswer, arrivals: &RangeAnswer, guard: i64) -> Option<
     let holders = shown.holders.into_iter().map(line(false));
     let mut queue: Vec<Line> =
         holders.chain(shown.waiters.into_iter().map(line(true))).collect::<Option<_>>()?;
-    queue.sort_by(|a, b| (a.arrival, &a.entry.id).cmp(&(b.arrival, &b.entry.id)));
+    queue.sort_by(|a, b| (a.waits, a.arrival, &a.entry.id).cmp(&(b.waits, b.arrival, &b.entry.id)));
     Some(queue)
 }
 
@@ -134,11 +134,9 @@ impl EtcdTxn<'_> {
         let Some(view) = &self.view else { return Ok(None) };
         let Some(lines) = view.glimpse.as_ref().and_then(|g| g.queues.get(lock)) else { return Ok(None) };
         let stored = lines.iter().filter(|line| !self.before.contains_key(&line.entry.id));
-        let mut queue: Vec<(Option<u64>, Entry)> = stored.map(|l| (l.arrival, l.entry.clone())).collect();
+        let mut queue: Vec<_> = stored.map(|l| ((l.waits, l.arrival), l.entry.clone())).collect();
         let changed = self.before.keys().filter_map(|id| view.records.get(id)?.content.as_ref().ok());
-        queue.extend(
-            changed.filter_map(|content| Some((Some(content.deployment.arrival), content.entry_at(lock)?))),
-        );
+        queue.extend(changed.filter_map(|content| Some((content.place(), content.entry_at(lock)?))));
         queue.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         Ok(Some(queue.into_iter().map(|(_, entry)| entry).collect()))
     }
@@ -241,6 +239,12 @@ impl EtcdTxn<'_> {
 }
 
 impl Content {
+    /// What sorts it into a queue. The numbers of arrival alone do not: one that comes to wait changes nothing for
+    /// those who decide meanwhile, so a later number may have been granted before the earlier one was there.
+    pub(super) fn place(&self) -> (bool, Option<u64>) {
+        (self.state == State::Waiting, Some(self.deployment.arrival))
+    }
+
     /// How it stands at a lock.
     pub(super) fn entry_at(&self, lock: &LockName) -> Option<Entry> {
         let request =

@@ -107,14 +107,12 @@ impl View {
         Ok(strays)
     }
 
-    /// Every lock's queue, in order of arrival; first those whose arrival cannot be read.
+    /// Every lock's queue: those whose arrival cannot be read, who holds, who waits, in order of arrival.
     pub(super) fn queues(&self) -> HashMap<LockName, Vec<Entry>> {
         let mut queues = self.stray.clone();
         let readable = self.records.values().filter_map(|r| r.content.as_ref().ok());
         let mut queued: Vec<&Content> = readable.filter(|c| c.state != State::Paused).collect();
-        queued.sort_by(|a, b| {
-            (a.deployment.arrival, &a.deployment.id).cmp(&(b.deployment.arrival, &b.deployment.id))
-        });
+        queued.sort_by(|a, b| (a.place(), &a.deployment.id).cmp(&(b.place(), &b.deployment.id)));
         for content in queued {
             for request in &content.deployment.locks {
                 queues.entry(request.lock.clone()).or_default().extend(content.entry_at(&request.lock));
