@@ -255,8 +255,20 @@ impl Client {
         format!("{}: {why}", self.settings.endpoints[self.at.get()])
     }
 
-    /// A stream on a connection of its own: one try, on the next endpoint each time.
-    pub(super) fn listen(&self, path: &str, requests: &[Vec<u8>]) -> io::Result<Connection> {
+    /// A stream on a connection of its own: on `spare`, in the place of the one there, or else one try, on the next
+    /// endpoint each time.
+    pub(super) fn listen(
+        &self,
+        path: &str,
+        requests: &[Vec<u8>],
+        spare: Option<Connection>,
+    ) -> io::Result<Connection> {
+        let deadline = clock::since_boot() + CONNECT;
+        if let Some(mut connection) = spare
+            && connection.listen(path, self.token.borrow().as_deref(), requests, deadline).is_ok()
+        {
+            return Ok(connection);
+        }
         let deadline = clock::since_boot() + CONNECT;
         let opened = (|| {
             if self.settings.login.is_some() && self.token.borrow().is_none() {

@@ -42,6 +42,8 @@ pub(super) struct EtcdSleeper<'a> {
     /// From which revision on; `None`: the one after the last that was looked at.
     from: Option<i64>,
     stream: Option<Stream>,
+    /// The connection of one before, of other keys.
+    spare: Option<Connection>,
     /// There was one before, of the same keys.
     again: bool,
     /// When to open it again.
@@ -82,6 +84,7 @@ impl<'a> EtcdSleeper<'a> {
             wanted,
             from: None,
             stream: None,
+            spare: None,
             again: false,
             next: Duration::ZERO,
             crowd: Cell::new(None),
@@ -94,8 +97,8 @@ impl<'a> EtcdSleeper<'a> {
     fn watch(&mut self, wanted: Vec<(String, Vec<u8>)>, from: Option<i64>) {
         // A watch of the same keys goes on: it may tell once more what is known.
         if wanted != self.wanted {
-            (self.stream, self.again) = (None, false);
-            self.next = Duration::ZERO;
+            self.spare = self.stream.take().map(|stream| stream.connection);
+            (self.again, self.next) = (false, Duration::ZERO);
         }
         self.wanted = wanted;
         self.from = from;
@@ -112,7 +115,7 @@ impl<'a> EtcdSleeper<'a> {
             WatchRequest { create: WatchCreateRequest { key, range_end, start_revision } }.encode_to_vec()
         };
         let requests: Vec<_> = self.wanted.iter().map(create).collect();
-        let connection = self.client.listen(client::WATCH, &requests)?;
+        let connection = self.client.listen(client::WATCH, &requests, self.spare.take())?;
         let opened = clock::since_boot();
         Ok(Stream { connection, heard: opened, opened, again: self.again })
     }
