@@ -10,9 +10,20 @@ use std::time::Duration;
 /// How soon a pump notices what is asked of it.
 const TICK: Duration = Duration::from_millis(10);
 /// What of a request says that it is a transaction.
-const TXN: &str = "kv/txn";
-/// What a request begins with; what it carries is in base64.
-const POST: &[u8] = b"POST /v3/";
+const TXN: &str = "Txn";
+/// `/etcdserverpb.` as HTTP/2 sends it: in Huffman's code of RFC 7541, appendix B.
+const SERVICE: &[u8] = b"\x60\xa9\x24\x88\x2d\x9d\xcb\x65\x71\xaf";
+/// And what follows it, of `KV/Range` and the others; they are never sent as a number in a table.
+const CALLS: [(&str, &[u8]); 8] = [
+    ("Range", b"\x9b\x8b\x1b\x47\x54\xc5"),
+    ("Txn", b"\x9b\x8b\x1b\xfc\xd5"),
+    ("Watch", b"\xc8\x69\x24\xec\x72\x1a\x49\x3f"),
+    ("LeaseGrant", b"\x9c\xa3\x41\x58\xce\x51\xa0\xb8\xac\x1d\x49"),
+    ("LeaseKeepAlive", b"\x9c\xa3\x41\x58\xce\x51\xa0\xb9\x8a\x5a\xe1\xa0\xdd\xcb"),
+    ("LeaseRevoke", b"\x9c\xa3\x41\x58\xce\x51\xa0\xbb\x4b\xdc\xfd\x4b"),
+    ("Put", b"\x9b\x8b\x1a\xed\x4f"),
+    ("DeleteRange", b"\x9b\x8b\x17\xcb\x41\x52\x5d\xa3\xaa\x62\xff"),
+];
 
 #[derive(Default)]
 struct Shared {
@@ -80,7 +91,7 @@ impl Proxy {
         self.shared.lost.load(Ordering::SeqCst)
     }
 
-    /// What was asked for since the last time this was asked: `2 kv/range`, `1 kv/txn`, ….
+    /// What was asked for since the last time this was asked: `2 Range`, `1 Txn`, ….
     pub fn asked(&self) -> Vec<String> {
         let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
         asked.iter().map(|(what, count)| format!("{count} {what}")).collect()
@@ -90,7 +101,7 @@ impl Proxy {
     pub fn trips(&self) -> (u64, u64) {
         let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
         let count = |what: &str| asked.get(what).copied().unwrap_or_default();
-        (count("kv/range"), count(TXN))
+        (count("Range"), count(TXN))
     }
 }
 
@@ -112,10 +123,10 @@ fn pump_both(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
 
 /// Counts a request; one whose answer is to be lost is forwarded all the same.
 fn note(bytes: &[u8], shared: &Shared, swallow: &AtomicBool) -> bool {
-    for path in requests(bytes) {
-        *shared.asked.lock().unwrap().entry(path.clone()).or_default() += 1;
+    for call in requests(bytes) {
+        *shared.asked.lock().unwrap().entry(call.to_owned()).or_default() += 1;
         let lose = || shared.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if path == TXN && lose().is_ok() {
+        if call == TXN && lose().is_ok() {
             shared.lost.fetch_add(1, Ordering::SeqCst);
             swallow.store(true, Ordering::SeqCst);
         }
@@ -124,11 +135,11 @@ fn note(bytes: &[u8], shared: &Shared, swallow: &AtomicBool) -> bool {
 }
 
 /// What the requests that begin here ask for.
-fn requests(bytes: &[u8]) -> Vec<String> {
-    let begins =
-        bytes.windows(POST.len()).enumerate().filter(|(_, w)| *w == POST).map(|(at, _)| at + POST.len());
+fn requests(bytes: &[u8]) -> Vec<&'static str> {
+    let begins = (0..bytes.len()).filter_map(|at| bytes[at..].strip_prefix(SERVICE));
     begins
-        .map(|at| bytes[at..].iter().take_while(|b| **b != b' ').map(|b| char::from(*b)).collect())
+        .filter_map(|rest| CALLS.iter().find(|(_, call)| rest.starts_with(call)))
+        .map(|(call, _)| *call)
         .collect()
 }
 

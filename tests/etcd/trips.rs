@@ -15,21 +15,21 @@ fn operations_ask_for_no_more_than_they_are_said_to() {
     let held = scene.hold(&["-l", "a"]);
     // Acquired by one read (a transaction without steps that write) and one transaction; by the other it outlasts its
     // process, once its id is out.
-    assert_eq!(proxy.asked(), ["3 kv/txn", "1 lease/grant"]);
+    assert_eq!(proxy.asked(), ["1 LeaseGrant", "3 Txn"]);
     assert_eq!(scene.run(&["run", "-n", "-l", "a", "--", "true"]).code, 75);
-    assert_eq!(proxy.asked(), ["1 kv/txn"]);
+    assert_eq!(proxy.asked(), ["1 Txn"]);
     scene.ok(&["release", &held]);
-    assert_eq!(proxy.asked(), ["1 kv/range", "1 kv/txn"]);
+    assert_eq!(proxy.asked(), ["1 Range", "1 Txn"]);
     assert_eq!(scene.run(&["release", &held]).code, 3);
     proxy.asked();
     assert_eq!(scene.run(&["run", "-l", "a", "--", "true"]).code, 0);
     let asked = proxy.asked();
     // On a busy machine a short command may look long: then its hold is watched, and what that read is not read again.
-    assert_eq!(without_watch(asked), ["4 kv/txn", "1 lease/grant"]);
+    assert_eq!(without_watch(asked), ["1 LeaseGrant", "4 Txn"]);
 }
 
 fn without_watch(mut asked: Vec<String>) -> Vec<String> {
-    asked.retain(|what| what != "1 watch");
+    asked.retain(|what| what != "1 Watch");
     asked
 }
 
@@ -70,7 +70,7 @@ fn one_that_waited_asks_nothing_before_its_command_starts() {
     assert_eq!(next.end().code, 0);
     // The watch has told it of its grant; who is next is read while its command starts; it gives back, and notes that
     // it was granted, by one transaction.
-    assert_eq!(without_watch(proxy.asked()), ["2 kv/txn"]);
+    assert_eq!(without_watch(proxy.asked()), ["2 Txn"]);
     let history = scene.ok(&["history", "--format", "json"]);
     assert_eq!(history.matches("\"acquired\"").count(), 2, "{history}");
 }
@@ -85,7 +85,7 @@ fn who_holds_alone_gives_back_and_hands_on_by_one_transaction() {
     quiet(&proxy);
     run.let_go();
     assert_eq!(run.end().code, 0);
-    assert_eq!(proxy.asked(), ["1 kv/txn"]);
+    assert_eq!(proxy.asked(), ["1 Txn"]);
     eventually("the next one has it", || crate::tools::child_of(next.pid()).is_some());
     next.let_go();
     assert_eq!(next.end().code, 0);

@@ -1,12 +1,17 @@
 //! A look at the cluster itself: who answers, how soon, in which version, by which clock.
 
+use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime};
 
 use super::EtcdStore;
 use super::client::Client;
 use super::messages::StatusAnswer;
+use super::settings::Settings;
 use crate::clock;
 use crate::store::Result;
+
+/// How long a member may take to say what time it is.
+const DATE: Duration = Duration::from_secs(2);
 
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +47,10 @@ impl EtcdStore {
         let ask = |at: usize| {
             let client = Client::at(self.settings.clone(), at);
             let asked = client.status();
-            let answer = asked.map(|(answer, date, latency)| checked(answer, date.as_deref(), latency));
+            let answer = asked.map(|(answer, latency)| {
+                let date = date(&self.settings, at).ok().flatten();
+                checked(answer, date.as_deref(), latency)
+            });
             Member { endpoint: self.settings.endpoints[at].to_string(), answer }
         };
         (0..count).map(ask).collect()
@@ -69,6 +77,27 @@ fn checked(answer: StatusAnswer, date: Option<&str>, latency: Duration) -> Check
         latency,
         skew: date.and_then(http_date).map(|theirs| difference(theirs, clock::now().wall)),
     }
+}
+
+/// What time it is there: gRPC does not say it, the same port's HTTP does.
+fn date(settings: &Settings, at: usize) -> io::Result<Option<String>> {
+    let address = &settings.endpoints[at];
+    let mut tcp = address.connect(clock::since_boot() + DATE)?;
+    let request =
+        format!("GET /version HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", address.authority());
+    let answer = match settings.tls()?.filter(|_| address.secure) {
+        Some(tls) => exchange(&mut tls.handshake(tcp, &address.host, false)?, &request)?,
+        None => exchange(&mut tcp, &request)?,
+    };
+    let mut headers = answer.lines().filter_map(|line| line.split_once(':'));
+    Ok(headers.find(|(name, _)| name.eq_ignore_ascii_case("date")).map(|(_, date)| date.trim().to_owned()))
+}
+
+fn exchange(stream: &mut (impl Read + Write), request: &str) -> io::Result<String> {
+    stream.write_all(request.as_bytes())?;
+    let mut answer = [0u8; 1024];
+    let read = stream.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
 }
 
 fn difference(theirs: SystemTime, ours: SystemTime) -> i64 {

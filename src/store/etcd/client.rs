@@ -5,14 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use prost::Message;
 
 use super::messages::{
-    AuthAnswer, ErrorAnswer, LeaseAnswer, Range, RangeAnswer, StatusAnswer, Streamed, coded,
+    AuthAnswer, AuthRequest, LeaseAnswer, LeaseGrantRequest, LeaseRequest, PutRequest, Range, RangeAnswer,
+    StatusAnswer,
 };
 use super::settings::Settings;
-use super::wire::{Broken, Connection, Head};
+use super::wire::{Answer, Broken, Connection};
 use crate::clock;
 
 /// How long one endpoint may take for one answer to a write before it is found out what became of that.
@@ -25,6 +25,17 @@ const CONNECT: Duration = Duration::from_secs(2);
 const SILENCE: &str = "no answer in time";
 /// How long to let a cluster come to itself before it is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+const RANGE: &str = "/etcdserverpb.KV/Range";
+const PUT: &str = "/etcdserverpb.KV/Put";
+pub(super) const DELETE: &str = "/etcdserverpb.KV/DeleteRange";
+pub(super) const TXN: &str = "/etcdserverpb.KV/Txn";
+pub(super) const WATCH: &str = "/etcdserverpb.Watch/Watch";
+const LEASE_GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
+const LEASE_KEEP_ALIVE: &str = "/etcdserverpb.Lease/LeaseKeepAlive";
+const LEASE_REVOKE: &str = "/etcdserverpb.Lease/LeaseRevoke";
+const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
+const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 
 /// Why a call has no answer.
 #[derive(Debug)]
@@ -48,6 +59,7 @@ pub(super) type Result<T> = std::result::Result<T, CallError>;
 
 /// gRPC's codes, as far as they matter here.
 pub(super) mod code {
+    pub(crate) const CANCELLED: i64 = 1;
     pub(crate) const INVALID: i64 = 3;
     pub(crate) const DEADLINE: i64 = 4;
     pub(crate) const NOT_FOUND: i64 = 5;
@@ -86,18 +98,16 @@ impl Client {
         client
     }
 
-    /// What the present endpoint says of itself, when by its clock, and how long that took. One try.
-    pub(super) fn status(&self) -> std::result::Result<(StatusAnswer, Option<String>, Duration), String> {
+    /// What the present endpoint says of itself, and how long that took. One try.
+    pub(super) fn status(&self) -> std::result::Result<(StatusAnswer, Duration), String> {
         let deadline = clock::since_boot() + ANSWER;
         // The first exchange pays for the connection.
         let mut asked = None;
         for _ in 0..2 {
             let began = clock::since_boot();
-            let (head, bytes) = self
-                .attempt("/v3/maintenance/status", b"{}", Repeat::Harmless, deadline)
-                .map_err(Attempt::text)?;
+            let bytes = self.attempt(STATUS, &[], Repeat::Harmless, deadline).map_err(Attempt::text)?;
             let answer = read(&bytes).map_err(|e| Attempt::Over(e).text())?;
-            asked = Some((answer, head.date, clock::since_boot().saturating_sub(began)));
+            asked = Some((answer, clock::since_boot().saturating_sub(began)));
         }
         Ok(asked.expect("asked twice"))
     }
@@ -107,18 +117,18 @@ impl Client {
     }
 
     /// Makes a call on whichever endpoint answers.
-    pub(super) fn call<T: DeserializeOwned>(
+    pub(super) fn call<T: Message + Default>(
         &self,
         path: &str,
-        body: &Value,
+        request: &impl Message,
         repeat: Repeat,
         deadline: Duration,
     ) -> Result<T> {
-        let body = body.to_string().into_bytes();
+        let request = request.encode_to_vec();
         let (mut round, mut telling) = (0, None);
         loop {
-            let why = match self.attempt(path, &body, repeat, deadline) {
-                Ok((_, bytes)) => return read(&bytes),
+            let why = match self.attempt(path, &request, repeat, deadline) {
+                Ok(bytes) => return read(&bytes),
                 Err(Attempt::Over(e)) => return Err(e),
                 Err(Attempt::Again(why)) => why,
             };
@@ -143,10 +153,10 @@ impl Client {
     fn attempt(
         &self,
         path: &str,
-        body: &[u8],
+        request: &[u8],
         repeat: Repeat,
         deadline: Duration,
-    ) -> std::result::Result<(Head, Vec<u8>), Attempt> {
+    ) -> std::result::Result<Vec<u8>, Attempt> {
         let answer = if repeat == Repeat::Never { ANSWER } else { ANSWER_AGAIN };
         let deadline = deadline.min(clock::since_boot() + answer);
         let fresh = self.connection.borrow().as_ref().is_none_or(|(at, _)| *at != self.at.get());
@@ -155,34 +165,29 @@ impl Client {
             *self.connection.borrow_mut() = Some((self.at.get(), opened));
         }
         self.authenticate(deadline)?;
-        let (head, bytes) = self.exchange(path, body, deadline).map_err(|broken| {
+        let answer = self.exchange(path, request, deadline).map_err(|broken| {
             let why = self.named(&said(&broken.why));
             match repeat {
                 Repeat::Never if broken.sent => Attempt::Over(CallError::Unknown(why)),
                 _ => Attempt::Again(why),
             }
         })?;
-        if head.status == 200 {
-            return Ok((head, bytes));
+        if answer.code == 0 {
+            return Ok(answer.body);
         }
-        Err(self.refusal(&head, &bytes, repeat))
+        Err(self.refusal(answer, repeat))
     }
 
-    fn refusal(&self, head: &Head, bytes: &[u8], repeat: Repeat) -> Attempt {
-        let said: ErrorAnswer = serde_json::from_slice(bytes).unwrap_or_default();
-        let why = match (said.message.is_empty(), said.error.is_empty()) {
-            (false, _) => said.message,
-            (true, false) => said.error,
-            (true, true) => format!("HTTP {}", head.status),
-        };
-        match said.code {
+    fn refusal(&self, answer: Answer, repeat: Repeat) -> Attempt {
+        let why = if answer.said.is_empty() { format!("gRPC code {}", answer.code) } else { answer.said };
+        match answer.code {
             // The token is forgotten by a member that was restarted, and after a while.
             code::UNAUTHENTICATED if self.token.borrow().is_some() => {
                 *self.token.borrow_mut() = None;
                 Attempt::Again(self.named(&why))
             }
             // A leader that fails may have carried it out.
-            code::UNAVAILABLE | code::DEADLINE | code::INTERNAL => match repeat {
+            code::CANCELLED | code::UNAVAILABLE | code::DEADLINE | code::INTERNAL => match repeat {
                 Repeat::Never => Attempt::Over(CallError::Unknown(self.named(&why))),
                 Repeat::Harmless => Attempt::Again(self.named(&why)),
             },
@@ -193,18 +198,18 @@ impl Client {
     fn exchange(
         &self,
         path: &str,
-        body: &[u8],
+        request: &[u8],
         deadline: Duration,
-    ) -> std::result::Result<(Head, Vec<u8>), Broken> {
+    ) -> std::result::Result<Answer, Broken> {
         let mut slot = self.connection.borrow_mut();
         let (_, connection) = slot.as_mut().expect("connected above");
         let token = self.token.borrow();
-        match connection.ask(path, token.as_deref(), body, deadline) {
-            Ok((head, bytes, again)) => {
+        match connection.ask(path, token.as_deref(), request.to_vec(), deadline) {
+            Ok((answer, again)) => {
                 if !again {
                     *slot = None;
                 }
-                Ok((head, bytes))
+                Ok(answer)
             }
             Err(broken) => {
                 *slot = None;
@@ -218,14 +223,14 @@ impl Client {
         let (Some((user, password)), None) = (&self.settings.login, self.token.borrow().as_ref()) else {
             return Ok(());
         };
-        let body = json!({ "name": user, "password": password.reveal() }).to_string();
-        let (head, bytes) = self
-            .exchange("/v3/auth/authenticate", body.as_bytes(), deadline)
+        let request = AuthRequest { name: user.clone(), password: password.reveal().to_owned() };
+        let answer = self
+            .exchange(AUTHENTICATE, &request.encode_to_vec(), deadline)
             .map_err(|broken| Attempt::Again(self.named(&said(&broken.why))))?;
-        if head.status != 200 {
-            return Err(self.refusal(&head, &bytes, Repeat::Harmless));
+        if answer.code != 0 {
+            return Err(self.refusal(answer, Repeat::Harmless));
         }
-        let answer: AuthAnswer = read(&bytes).map_err(Attempt::Over)?;
+        let answer: AuthAnswer = read(&answer.body).map_err(Attempt::Over)?;
         *self.token.borrow_mut() = Some(answer.token);
         // The answer may have ended the connection.
         if self.connection.borrow().is_none() {
@@ -251,7 +256,7 @@ impl Client {
     }
 
     /// A stream on a connection of its own: one try, on the next endpoint each time.
-    pub(super) fn listen(&self, path: &str, body: &str) -> io::Result<Connection> {
+    pub(super) fn listen(&self, path: &str, requests: &[Vec<u8>]) -> io::Result<Connection> {
         let deadline = clock::since_boot() + CONNECT;
         let opened = (|| {
             if self.settings.login.is_some() && self.token.borrow().is_none() {
@@ -260,7 +265,7 @@ impl Client {
             }
             let mut connection = self.connect(deadline)?;
             let token = self.token.borrow();
-            connection.listen(path, token.as_deref(), body.as_bytes(), deadline)?;
+            connection.listen(path, token.as_deref(), requests, deadline)?;
             drop(token);
             Ok(connection)
         })();
@@ -273,40 +278,35 @@ impl Client {
 
     /// A look that must see what was written last, wherever.
     pub(super) fn range(&self, range: &Range, deadline: Duration) -> Result<RangeAnswer> {
-        self.call("/v3/kv/range", &range.json(), Repeat::Harmless, deadline)
+        self.call(RANGE, &range.request(), Repeat::Harmless, deadline)
     }
 
     /// Writes a key; twice is as good as once.
     pub(super) fn put(&self, key: &str, value: &str, deadline: Duration) -> Result<()> {
-        let body = json!({ "key": coded(key.as_bytes()), "value": coded(value.as_bytes()) });
-        self.call::<Value>("/v3/kv/put", &body, Repeat::Harmless, deadline).map(drop)
+        let put = PutRequest { key: key.into(), value: value.into(), lease: 0 };
+        self.call(PUT, &put, Repeat::Harmless, deadline)
     }
 
     /// A new lease.
     pub(super) fn grant_lease(&self, ttl: Duration, deadline: Duration) -> Result<i64> {
         let seconds = ttl.as_secs().max(1) + u64::from(ttl.subsec_nanos() > 0);
         // Granted twice, the first one just runs out.
-        let body = json!({ "TTL": seconds.min(MAX_TTL).to_string() });
-        let granted: LeaseAnswer = self.call("/v3/lease/grant", &body, Repeat::Harmless, deadline)?;
+        let request = LeaseGrantRequest { ttl: seconds.min(MAX_TTL) as i64 };
+        let granted: LeaseAnswer = self.call(LEASE_GRANT, &request, Repeat::Harmless, deadline)?;
         Ok(granted.id)
     }
 
     /// Starts a lease's time again; `false` where there is no such lease any more.
     pub(super) fn keep_lease(&self, id: i64, deadline: Duration) -> Result<bool> {
-        let body = json!({ "ID": id.to_string() });
-        let path = "/v3/lease/keepalive";
-        let kept: Streamed<LeaseAnswer> = self.call(path, &body, Repeat::Harmless, deadline)?;
-        // An answer without one is an error in the middle of the stream.
-        let kept =
-            kept.result.ok_or_else(|| CallError::Unreachable("no answer to a keepalive".to_owned()))?;
+        let kept: LeaseAnswer =
+            self.call(LEASE_KEEP_ALIVE, &LeaseRequest { id }, Repeat::Harmless, deadline)?;
         Ok(kept.ttl > 0)
     }
 
     /// Ends a lease.
     pub(super) fn revoke_lease(&self, id: i64, deadline: Duration) -> Result<()> {
-        let body = json!({ "ID": id.to_string() });
-        match self.call::<Value>("/v3/lease/revoke", &body, Repeat::Harmless, deadline) {
-            Ok(_) | Err(CallError::Refused { code: code::NOT_FOUND, .. }) => Ok(()),
+        match self.call(LEASE_REVOKE, &LeaseRequest { id }, Repeat::Harmless, deadline) {
+            Ok(()) | Err(CallError::Refused { code: code::NOT_FOUND, .. }) => Ok(()),
             Err(e) => Err(e),
         }
     }
@@ -334,8 +334,8 @@ impl Attempt {
     }
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| CallError::Nonsense(e.to_string()))
+fn read<T: Message + Default>(bytes: &[u8]) -> Result<T> {
+    T::decode(bytes).map_err(|e| CallError::Nonsense(e.to_string()))
 }
 
 fn said(e: &io::Error) -> String {

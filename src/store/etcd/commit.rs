@@ -10,13 +10,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::EtcdStore;
-use super::client::{CallError, Client, Repeat, code};
+use super::client::{self, CallError, Client, Repeat, code};
 use super::glimpse::{self, Glimpse};
 use super::keys::{Keys, Part};
-use super::messages::{Compare, Range, Step, TxnAnswer};
+use super::messages::{Compare, Range, Step, TxnAnswer, TxnRequest};
 use super::txn::EtcdTxn;
 use super::view::{Content, LockShown, Record, View};
 use crate::deployment::{Id, State};
@@ -55,10 +53,12 @@ impl Transaction {
         repeat: Repeat,
         deadline: Duration,
     ) -> super::client::Result<TxnAnswer> {
-        let steps: Vec<_> = self.steps.iter().map(Step::json).collect();
-        let failure: Vec<_> = otherwise.iter().map(|range| Step::Look(range.clone()).json()).collect();
-        let body = json!({ "compare": self.compares, "success": steps, "failure": failure });
-        client.call("/v3/kv/txn", &body, repeat, deadline)
+        let request = TxnRequest {
+            compare: self.compares.clone(),
+            success: self.steps.iter().map(Step::request).collect(),
+            failure: otherwise.iter().map(|range| Step::Look(range.clone()).request()).collect(),
+        };
+        client.call(client::TXN, &request, repeat, deadline)
     }
 }
 

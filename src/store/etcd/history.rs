@@ -7,7 +7,7 @@ use super::EtcdStore;
 use super::client::{self, Repeat};
 use super::commit::{Transaction, entry};
 use super::lease::Keeper;
-use super::messages::{Compare, KeyValue, Range, Step, coded};
+use super::messages::{Compare, DeleteRangeRequest, KeyValue, Range, Step};
 use super::view::{LockShown, View};
 use crate::deployment::Id;
 use crate::model::LockName;
@@ -61,11 +61,10 @@ impl EtcdStore {
         let old = Range { keys_only: true, limit: surplus.min(PAGE), ..all };
         let Ok(old) = self.client.range(&old, deadline) else { return };
         let Some(end) = old.kvs.last() else { return };
-        let from = coded(self.keys.histories().as_bytes());
-        let body = serde_json::json!({ "key": from, "range_end": coded(&end.key) });
+        let from = self.keys.histories().into_bytes();
+        let request = DeleteRangeRequest { key: from, range_end: end.key.clone() };
         // Should it fail, another one does it.
-        let _ =
-            self.client.call::<serde_json::Value>("/v3/kv/deleterange", &body, Repeat::Harmless, deadline);
+        let _ = self.client.call::<()>(client::DELETE, &request, Repeat::Harmless, deadline);
     }
 
     /// Every lock with a ledger.

@@ -1,14 +1,7 @@
-//! The messages of etcd's JSON gateway: bytes in base64, 64-bit numbers as strings, what is zero left out. Plain data.
+//! The messages of etcd's API (its `rpc.proto`, `kv.proto`), as far as they are used here: by the numbers of their
+//! fields, which never change. Plain data.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
-
-/// Bytes as they are sent.
-pub(super) fn coded(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
-}
+use prost::Message;
 
 /// The end of the range of all keys that begin like this.
 pub(super) fn after(prefix: &str) -> Vec<u8> {
@@ -22,39 +15,25 @@ pub(super) fn after(prefix: &str) -> Vec<u8> {
     vec![0]
 }
 
-fn number<'de, D: Deserializer<'de>, T: std::str::FromStr>(from: D) -> Result<T, D::Error> {
-    let text = String::deserialize(from)?;
-    text.parse().map_err(|_| serde::de::Error::custom("no number"))
-}
-
-fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(from)?;
-    STANDARD.decode(text).map_err(serde::de::Error::custom)
-}
-
 /// What every answer begins with.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct Header {
-    #[serde(deserialize_with = "number")]
-    pub(super) revision: i64,
-    #[serde(deserialize_with = "number")]
+    #[prost(uint64, tag = "1")]
     pub(super) cluster_id: u64,
-    #[serde(deserialize_with = "number")]
-    pub(super) member_id: u64,
+    #[prost(int64, tag = "3")]
+    pub(super) revision: i64,
 }
 
 /// A key and its value.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct KeyValue {
-    #[serde(deserialize_with = "bytes")]
+    #[prost(bytes = "vec", tag = "1")]
     pub(super) key: Vec<u8>,
-    #[serde(deserialize_with = "bytes")]
-    pub(super) value: Vec<u8>,
-    #[serde(deserialize_with = "number")]
+    #[prost(int64, tag = "3")]
     pub(super) mod_revision: i64,
-    #[serde(deserialize_with = "number")]
+    #[prost(bytes = "vec", tag = "5")]
+    pub(super) value: Vec<u8>,
+    #[prost(int64, tag = "6")]
     pub(super) lease: i64,
 }
 
@@ -70,83 +49,166 @@ impl KeyValue {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RangeRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    range_end: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    limit: i64,
+    #[prost(int64, tag = "4")]
+    revision: i64,
+    #[prost(bool, tag = "8")]
+    keys_only: bool,
+    #[prost(bool, tag = "9")]
+    count_only: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct RangeAnswer {
+    #[prost(message, required, tag = "1")]
     pub(super) header: Header,
+    #[prost(message, repeated, tag = "2")]
     pub(super) kvs: Vec<KeyValue>,
-    #[serde(deserialize_with = "number")]
+    #[prost(int64, tag = "4")]
     pub(super) count: i64,
 }
 
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PutRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) value: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub(super) lease: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DeleteRangeRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) range_end: Vec<u8>,
+}
+
+/// One of these.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RequestOp {
+    #[prost(message, optional, tag = "1")]
+    range: Option<RangeRequest>,
+    #[prost(message, optional, tag = "2")]
+    put: Option<PutRequest>,
+    #[prost(message, optional, tag = "3")]
+    delete_range: Option<DeleteRangeRequest>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TxnRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) compare: Vec<Compare>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) success: Vec<RequestOp>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) failure: Vec<RequestOp>,
+}
+
 /// The answers to the steps of a transaction of which one is wanted: a look.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct TxnAnswer {
+    #[prost(message, required, tag = "1")]
     pub(super) header: Header,
+    #[prost(bool, tag = "2")]
     pub(super) succeeded: bool,
+    #[prost(message, repeated, tag = "3")]
     pub(super) responses: Vec<StepAnswer>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct StepAnswer {
+    #[prost(message, optional, tag = "1")]
     pub(super) response_range: Option<RangeAnswer>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct LeaseAnswer {
-    #[serde(rename = "ID", deserialize_with = "number")]
-    pub(super) id: i64,
-    #[serde(rename = "TTL", deserialize_with = "number")]
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LeaseGrantRequest {
+    /// In seconds.
+    #[prost(int64, tag = "1")]
     pub(super) ttl: i64,
 }
 
-/// A message of a stream.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Streamed<T> {
-    pub(super) result: Option<T>,
+/// To keep one alive, and to end it.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LeaseRequest {
+    #[prost(int64, tag = "1")]
+    pub(super) id: i64,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LeaseAnswer {
+    #[prost(int64, tag = "2")]
+    pub(super) id: i64,
+    /// In seconds.
+    #[prost(int64, tag = "3")]
+    pub(super) ttl: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AuthRequest {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) password: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct AuthAnswer {
+    #[prost(string, tag = "2")]
     pub(super) token: String,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct StatusAnswer {
+    #[prost(message, required, tag = "1")]
     pub(super) header: Header,
+    #[prost(string, tag = "2")]
     pub(super) version: String,
-    #[serde(deserialize_with = "number")]
+    #[prost(uint64, tag = "4")]
     pub(super) leader: u64,
+    #[prost(string, repeated, tag = "8")]
     pub(super) errors: Vec<String>,
 }
 
-/// Why etcd refuses; the codes are gRPC's.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ErrorAnswer {
-    pub(super) error: String,
-    pub(super) message: String,
-    pub(super) code: i64,
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WatchRequest {
+    #[prost(message, required, tag = "1")]
+    pub(super) create: WatchCreateRequest,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WatchCreateRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) range_end: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub(super) start_revision: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct WatchAnswer {
-    pub(super) header: Header,
+    #[prost(bool, tag = "4")]
     pub(super) canceled: bool,
-    #[serde(deserialize_with = "number")]
+    #[prost(int64, tag = "5")]
     pub(super) compact_revision: i64,
+    #[prost(message, repeated, tag = "11")]
     pub(super) events: Vec<Event>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Event {
+    #[prost(message, required, tag = "2")]
     pub(super) kv: KeyValue,
 }
 
@@ -173,60 +235,59 @@ impl Range {
         Range { from: key.into(), ..Range::default() }
     }
 
-    pub(super) fn json(&self) -> Value {
-        let mut json = json!({ "key": coded(self.from.as_bytes()) });
-        if let Some(to) = &self.to {
-            json["range_end"] = coded(to).into();
+    pub(super) fn request(&self) -> RangeRequest {
+        RangeRequest {
+            key: self.from.clone().into_bytes(),
+            range_end: self.to.clone().unwrap_or_default(),
+            limit: self.limit,
+            revision: self.revision,
+            keys_only: self.keys_only,
+            count_only: self.count_only,
         }
-        if self.keys_only {
-            json["keys_only"] = true.into();
-        }
-        if self.count_only {
-            json["count_only"] = true.into();
-        }
-        if self.limit > 0 {
-            json["limit"] = self.limit.to_string().into();
-        }
-        if self.revision > 0 {
-            json["revision"] = self.revision.to_string().into();
-        }
-        json
     }
 }
 
+/// etcd's word for "equal", for "less", and for the revision at which a key was last written.
+const EQUAL: i32 = 0;
+const LESS: i32 = 2;
+const MOD: i32 = 2;
+
 /// What must still be so for a transaction to be carried out.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Compare {
-    key: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    range_end: Option<String>,
-    result: &'static str,
-    target: &'static str,
-    mod_revision: String,
+    #[prost(int32, tag = "1")]
+    result: i32,
+    #[prost(int32, tag = "2")]
+    target: i32,
+    #[prost(bytes = "vec", tag = "3")]
+    key: Vec<u8>,
+    /// One of several that it could be compared with: said even where it is 0.
+    #[prost(int64, optional, tag = "6")]
+    mod_revision: Option<i64>,
+    #[prost(bytes = "vec", tag = "64")]
+    range_end: Vec<u8>,
 }
 
 impl Compare {
     /// The key was last written at this revision; 0: it is not there.
     pub(super) fn written_at(key: &str, revision: i64) -> Compare {
         Compare {
-            key: coded(key.as_bytes()),
-            range_end: None,
-            result: "EQUAL",
-            target: "MOD",
-            mod_revision: revision.to_string(),
+            result: EQUAL,
+            target: MOD,
+            key: key.as_bytes().to_vec(),
+            mod_revision: Some(revision),
+            range_end: Vec::new(),
         }
     }
 
     /// Nothing has been written to the key after this revision.
     pub(super) fn unwritten_since(key: &str, revision: i64) -> Compare {
-        let mod_revision = (revision + 1).to_string();
-        Compare { result: "LESS", mod_revision, ..Compare::written_at(key, 0) }
+        Compare { result: LESS, mod_revision: Some(revision + 1), ..Compare::written_at(key, 0) }
     }
 
     /// Nothing has been written to any key that begins like this after this revision.
     pub(super) fn all_unwritten_since(prefix: &str, revision: i64) -> Compare {
-        let range_end = Some(coded(&after(prefix)));
-        Compare { range_end, ..Compare::unwritten_since(prefix, revision) }
+        Compare { range_end: after(prefix), ..Compare::unwritten_since(prefix, revision) }
     }
 }
 
@@ -249,22 +310,24 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn request(&self) -> RequestOp {
+        let mut request = RequestOp::default();
         match self {
             Step::Put { key, value, lease } => {
-                let mut put = json!({ "key": coded(key.as_bytes()), "value": coded(value.as_bytes()) });
-                if *lease != 0 {
-                    put["lease"] = lease.to_string().into();
-                }
-                json!({ "request_put": put })
+                let (key, value) = (key.clone().into_bytes(), value.clone().into_bytes());
+                request.put = Some(PutRequest { key, value, lease: *lease });
             }
-            Step::Delete { key } => json!({ "request_delete_range": { "key": coded(key.as_bytes()) } }),
+            Step::Delete { key } => {
+                let key = key.clone().into_bytes();
+                request.delete_range = Some(DeleteRangeRequest { key, range_end: Vec::new() });
+            }
             Step::DeleteTree { key } => {
-                let end = coded(&tree_end(key));
-                json!({ "request_delete_range": { "key": coded(key.as_bytes()), "range_end": end } })
+                let range_end = tree_end(key);
+                request.delete_range = Some(DeleteRangeRequest { key: key.clone().into_bytes(), range_end });
             }
-            Step::Look(range) => json!({ "request_range": range.json() }),
+            Step::Look(range) => request.range = Some(range.request()),
         }
+        request
     }
 }
 
@@ -278,23 +341,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_read() {
-        let text = r#"{"header":{"cluster_id":"324952591200643719","member_id":"3319814642761637952","revision":"3","raft_term":"2"},
-            "succeeded":true,"responses":[{"response_range":{"header":{"revision":"3"},
-            "kvs":[{"key":"YQ==","create_revision":"2","mod_revision":"3","version":"2","value":"eQ=="}],"count":"1"}}]}"#;
-        let answer: TxnAnswer = serde_json::from_str(text).unwrap();
-        assert!(answer.succeeded);
-        assert_eq!(answer.header.revision, 3);
-        let range = answer.responses[0].response_range.as_ref().unwrap();
-        assert_eq!((range.kvs[0].below("").unwrap(), range.kvs[0].text().as_str()), ("a", "y"));
-        // What is zero is left out.
-        let none: TxnAnswer = serde_json::from_str("{}").unwrap();
-        assert!(!none.succeeded);
-    }
-
-    #[test]
     fn ranges_end_behind_all_that_begin_alike() {
         assert_eq!(after("ab"), b"ac");
         assert_eq!(tree_end("a"), b"a0");
+    }
+
+    #[test]
+    fn what_is_compared_with_nothing_says_so() {
+        // Field 6, a number, 0: else etcd would compare with what was left out.
+        let bytes = Compare::written_at("k", 0).encode_to_vec();
+        assert!(bytes.windows(2).any(|w| w == [6 << 3, 0]), "{bytes:?}");
     }
 }

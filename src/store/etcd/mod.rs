@@ -10,6 +10,7 @@ mod client;
 mod commit;
 mod glimpse;
 mod history;
+mod io;
 mod keys;
 mod known;
 mod lease;

@@ -6,13 +6,13 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use prost::Message as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde_json::json;
 
 use super::EtcdStore;
-use super::client::Client;
+use super::client::{self, Client};
 use super::keys::{Keys, Part};
-use super::messages::{KeyValue, Streamed, WatchAnswer, coded, tree_end};
+use super::messages::{KeyValue, WatchAnswer, WatchCreateRequest, WatchRequest, tree_end};
 use super::view::Content;
 use super::wire::Connection;
 use crate::clock;
@@ -57,8 +57,6 @@ pub(super) struct EtcdSleeper<'a> {
 
 struct Stream {
     connection: Connection,
-    /// Heard and not yet a whole line.
-    pending: Vec<u8>,
     heard: Duration,
     opened: Duration,
     /// In the place of one that broke off, or was silent.
@@ -108,17 +106,15 @@ impl<'a> EtcdSleeper<'a> {
     }
 
     fn open(&mut self) -> io::Result<Stream> {
-        let start = self.first_revision().to_string();
-        let mut body = String::new();
-        for (key, end) in &self.wanted {
-            let create = json!({ "create_request": {
-                "key": coded(key.as_bytes()), "range_end": coded(end), "start_revision": start,
-            }});
-            body.push_str(&create.to_string());
-        }
-        let connection = self.client.listen("/v3/watch", &body)?;
+        let start_revision = self.first_revision();
+        let create = |(key, end): &(String, Vec<u8>)| {
+            let (key, range_end) = (key.clone().into_bytes(), end.clone());
+            WatchRequest { create: WatchCreateRequest { key, range_end, start_revision } }.encode_to_vec()
+        };
+        let requests: Vec<_> = self.wanted.iter().map(create).collect();
+        let connection = self.client.listen(client::WATCH, &requests)?;
         let opened = clock::since_boot();
-        Ok(Stream { connection, pending: Vec::new(), heard: opened, opened, again: self.again })
+        Ok(Stream { connection, heard: opened, opened, again: self.again })
     }
 
     /// Makes sure that there is a watch, if there can be one now.
@@ -141,23 +137,18 @@ impl<'a> EtcdSleeper<'a> {
         let Some(stream) = &mut self.stream else {
             return News::None;
         };
-        let bytes = match stream.connection.heard() {
-            Ok(bytes) => bytes,
+        let messages = match stream.connection.heard() {
+            Ok(messages) => messages,
             Err(_) => return News::Broken,
         };
-        if bytes.is_empty() {
+        if messages.is_empty() {
             return News::None;
         }
         stream.heard = clock::since_boot();
-        stream.pending.extend(bytes);
-        let mut lines = Vec::new();
-        while let Some(end) = stream.pending.iter().position(|b| *b == b'\n') {
-            lines.push(stream.pending.drain(..=end).collect::<Vec<u8>>());
-        }
         // All of them: a later one may take back what an earlier one gave.
         let (mut some, mut broken) = (false, false);
-        for line in &lines {
-            match self.tells(line) {
+        for message in &messages {
+            match self.tells(message) {
                 News::None => {}
                 News::Some => some = true,
                 News::Broken => broken = true,
@@ -170,9 +161,8 @@ impl<'a> EtcdSleeper<'a> {
         }
     }
 
-    fn tells(&self, line: &[u8]) -> News {
-        let said: Option<Streamed<WatchAnswer>> = serde_json::from_slice(line).ok();
-        let Some(answer) = said.and_then(|s| s.result) else {
+    fn tells(&self, message: &[u8]) -> News {
+        let Ok(answer) = WatchAnswer::decode(message) else {
             return News::Broken;
         };
         if answer.canceled {

@@ -1,4 +1,4 @@
-//! TLS for a connection to etcd: whom to trust, and as whom to appear. No HTTP here.
+//! TLS for a connection to etcd: whom to trust, and as whom to appear. No HTTP here but its name.
 
 use std::io;
 use std::net::TcpStream;
@@ -52,7 +52,7 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|e| e.to_string())?
             .with_root_certificates(roots);
-        let config = match &files.identity {
+        let mut config = match &files.identity {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = certificates(certificate)?;
@@ -62,13 +62,18 @@ impl Tls {
                 own.map_err(|e| format!("{}, {}: {e}", certificate.display(), key.display()))?
             }
         };
+        config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Tls(Arc::new(config)))
     }
 
-    /// The handshake, now rather than with the first bytes: what fails there was never sent.
-    pub(super) fn handshake(&self, tcp: TcpStream, host: &str) -> io::Result<Secured> {
+    /// The handshake, now rather than with the first bytes: what fails there was never sent. For gRPC, or for plain HTTP.
+    pub(super) fn handshake(&self, tcp: TcpStream, host: &str, grpc: bool) -> io::Result<Secured> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let connection = ClientConnection::new(self.0.clone(), name).map_err(io::Error::other)?;
+        let mut config = self.0.clone();
+        if !grpc {
+            Arc::make_mut(&mut config).alpn_protocols.clear();
+        }
+        let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
         let mut secured = StreamOwned::new(connection, tcp);
         while secured.conn.is_handshaking() {
             match secured.conn.complete_io(&mut secured.sock) {

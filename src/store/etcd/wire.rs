@@ -1,25 +1,39 @@
-//! One HTTP connection to one etcd member: a request, its answer, or a stream of messages. Nothing of etcd's own
-//! API is known here, and nothing is tried again.
+//! One connection to one etcd member: a call and its answer, or a stream of messages, as gRPC has them over HTTP/2.
+//! Nothing of etcd's own API is known here, and nothing is tried again.
 //!
-//! Written by hand because a watch has to be one descriptor among others in a `poll`, and to be closed at will; and
-//! because whether a request can have been executed must be known when its answer does not come.
+//! `h2` speaks HTTP/2; it is driven by hand, without a runtime, because a watch has to be one descriptor among others
+//! in a `poll`, and because whether a request can have been executed must be known when its answer does not come.
 
-use std::io::{self, Read, Write};
+use std::future::Future as _;
+use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::tls::{self, Tls};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, Request, Version};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::io::{Io, Socket};
+use super::tls::Tls;
 use crate::clock;
 
-/// The longest head of an answer.
-const LONGEST_HEAD: usize = 64 << 10;
 /// How much longer the body of an answer may take than its head.
 const TRANSFER: Duration = Duration::from_secs(4);
-/// Asks a member to end a stream when it has lost the others: it would just be silent.
-const REQUIRE_LEADER: &str = "Grpc-Metadata-hasleader: true\r\n";
 /// The longest answer: more than etcd ever sends in one.
-const LONGEST_BODY: usize = 256 << 20;
+const LONGEST: usize = 256 << 20;
+/// How much may be under way to us: nothing here waits to be read.
+const WINDOW: u32 = 64 << 20;
+/// What comes before each message: that it is not compressed, and its length.
+const PREFIX: usize = 5;
+/// Asks a member to end a stream when it has lost the others: it would just be silent.
+const REQUIRE_LEADER: (&str, &str) = ("hasleader", "true");
 
 /// Where a member listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +63,29 @@ impl Address {
         sensible.then(|| Address { secure, host: host.to_owned(), port })
     }
 
-    fn authority(&self) -> String {
+    pub(super) fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+
+    /// Connects, until `deadline` by the boot clock.
+    pub(super) fn connect(&self, deadline: Duration) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for place in (self.host.as_str(), self.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&place, left(deadline)?) {
+                Ok(tcp) => {
+                    tcp.set_nodelay(true)?;
+                    tcp.set_read_timeout(Some(left(deadline)?))?;
+                    tcp.set_write_timeout(Some(left(deadline)?))?;
+                    return Ok(tcp);
+                }
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
     }
 }
 
@@ -72,303 +103,305 @@ pub(super) struct Broken {
     pub(super) why: io::Error,
 }
 
-/// The head of an answer.
+/// An answer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Head {
-    pub(super) status: u16,
-    /// What time the server says it is.
-    pub(super) date: Option<String>,
-    length: Option<usize>,
-    chunked: bool,
-    close: bool,
+pub(super) struct Answer {
+    /// gRPC's code; 0 is well.
+    pub(super) code: i64,
+    /// What is said of another code.
+    pub(super) said: String,
+    /// The message.
+    pub(super) body: Vec<u8>,
 }
 
-enum Stream {
-    Plain(TcpStream),
-    Secure(Box<tls::Secured>),
-}
-
-/// A connection.
-pub(super) struct Connection {
-    stream: Stream,
-    authority: String,
-    /// Read and not yet used.
-    buffer: Vec<u8>,
-    /// What is left of the chunk that is being read; `None` before its size is known.
-    chunk: Option<usize>,
-}
-
-fn left(deadline: Duration) -> io::Result<Duration> {
+pub(super) fn left(deadline: Duration) -> io::Result<Duration> {
     let left = deadline.saturating_sub(clock::since_boot());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 fn garbled(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the answer is no HTTP as etcd speaks it: {what}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("the answer is no gRPC as etcd speaks it: {what}"))
+}
+
+fn error(e: h2::Error) -> io::Error {
+    match e {
+        e if e.is_io() => e.into_io().expect("it is one"),
+        e if e.is_go_away() && e.is_remote() => io::ErrorKind::UnexpectedEof.into(),
+        e => garbled(&e.to_string()),
+    }
+}
+
+/// That h2 has more to do.
+#[derive(Default)]
+struct Stirred(AtomicBool);
+
+impl Wake for Stirred {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What keeps a connection going.
+struct Wheel {
+    socket: Arc<Socket>,
+    driver: h2::client::Connection<Io, Bytes>,
+    stirred: Arc<Stirred>,
+    /// The connection has ended.
+    over: bool,
+}
+
+impl Wheel {
+    /// Sends what is to be sent and takes what has come, without waiting, and asks for what is wanted of it.
+    fn turn<T>(&mut self, mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let waker = Waker::from(self.stirred.clone());
+        let mut context = Context::from_waker(&waker);
+        loop {
+            self.stirred.0.store(false, Ordering::Relaxed);
+            if !self.over && Pin::new(&mut self.driver).poll(&mut context).is_ready() {
+                self.over = true;
+            }
+            let done = wanted(&mut context);
+            if done.is_ready() || !self.stirred.0.load(Ordering::Relaxed) {
+                return done;
+            }
+        }
+    }
+
+    fn until<T>(
+        &mut self,
+        deadline: Duration,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> io::Result<T> {
+        loop {
+            if let Poll::Ready(done) = self.turn(&mut wanted) {
+                return Ok(done);
+            }
+            if self.over {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest(&self.socket, deadline)?;
+        }
+    }
+}
+
+/// Waits for something to read, or for room where something could not be written.
+fn rest(socket: &Socket, deadline: Duration) -> io::Result<()> {
+    let room = if socket.is_full() { PollFlags::OUT } else { PollFlags::empty() };
+    loop {
+        let timeout = Timespec::try_from(left(deadline)?).ok();
+        match poll(
+            &mut [PollFd::from_borrowed_fd(socket.tcp.as_fd(), PollFlags::IN | room)],
+            timeout.as_ref(),
+        ) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            // A signal's handler has run.
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// A stream of messages.
+struct Stream {
+    /// Ours is not ended, or theirs would be.
+    _asking: SendStream<Bytes>,
+    hearing: RecvStream,
+    buffer: BytesMut,
+}
+
+/// A connection.
+pub(super) struct Connection {
+    wheel: Wheel,
+    calls: SendRequest<Bytes>,
+    /// What requests begin with: scheme and host.
+    base: String,
+    stream: Option<Stream>,
 }
 
 impl Connection {
     /// Connects, until `deadline` by the boot clock.
     pub(super) fn open(address: &Address, secure: Option<&Tls>, deadline: Duration) -> io::Result<Self> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for place in (address.host.as_str(), address.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&place, left(deadline)?) {
-                Ok(tcp) => return Connection::over(tcp, address, secure, deadline),
-                Err(e) => last = e,
+        let tcp = address.connect(deadline)?;
+        let (io, socket) = Io::over(tcp, address, secure)?;
+        let stirred = Arc::new(Stirred::default());
+        let waker = Waker::from(stirred.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut builder = Builder::new();
+        builder.enable_push(false).initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
+        let mut shaking = pin!(builder.handshake(io));
+        let (calls, driver) = loop {
+            match shaking.as_mut().poll(&mut context) {
+                Poll::Ready(done) => break done.map_err(error)?,
+                Poll::Pending => rest(&socket, deadline)?,
             }
-        }
-        Err(last)
-    }
-
-    fn over(tcp: TcpStream, address: &Address, secure: Option<&Tls>, deadline: Duration) -> io::Result<Self> {
-        tcp.set_nodelay(true)?;
-        tcp.set_read_timeout(Some(left(deadline)?))?;
-        tcp.set_write_timeout(Some(left(deadline)?))?;
-        let stream = match (address.secure, secure) {
-            (false, _) => Stream::Plain(tcp),
-            (true, Some(secure)) => Stream::Secure(Box::new(secure.handshake(tcp, &address.host)?)),
-            (true, None) => return Err(io::Error::other("https without the means for it")),
         };
-        Ok(Connection { stream, authority: address.authority(), buffer: Vec::new(), chunk: None })
+        let wheel = Wheel { socket, driver, stirred, over: false };
+        Ok(Connection { wheel, calls, base: address.to_string(), stream: None })
     }
 
-    fn tcp(&self) -> &TcpStream {
-        match &self.stream {
-            Stream::Plain(tcp) => tcp,
-            Stream::Secure(tls) => &tls.sock,
-        }
-    }
-
-    fn send(
+    /// Begins a call with these messages.
+    fn begin(
         &mut self,
         path: &str,
-        token: Option<&str>,
-        more: &str,
-        body: &[u8],
+        headers: &[(&str, &str)],
+        messages: &[Vec<u8>],
+        last: bool,
         deadline: Duration,
-    ) -> io::Result<()> {
-        self.tcp().set_write_timeout(Some(left(deadline)?))?;
-        let mut request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
-            self.authority,
-            body.len()
-        );
-        if let Some(token) = token {
-            request.push_str(&format!("Authorization: {token}\r\n"));
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), Broken> {
+        let unsent = |why| Broken { sent: false, why };
+        let Connection { wheel, calls, base, .. } = self;
+        // One that was closed while nothing was asked says so now.
+        let ready = wheel.until(deadline, |context| calls.poll_ready(context)).map_err(unsent)?;
+        ready.map_err(|e| unsent(error(e)))?;
+        if wheel.over {
+            return Err(unsent(io::ErrorKind::UnexpectedEof.into()));
         }
-        request.push_str(more);
-        request.push_str("\r\n");
-        let mut bytes = request.into_bytes();
-        bytes.extend_from_slice(body);
-        match &mut self.stream {
-            Stream::Plain(tcp) => tcp.write_all(&bytes),
-            Stream::Secure(tls) => tls.write_all(&bytes).and_then(|()| tls.flush()),
+        let request = Request::post(format!("{base}{path}")).version(Version::HTTP_2);
+        let all = [("content-type", "application/grpc"), ("te", "trailers")];
+        let request = all.iter().chain(headers).fold(request, |r, (name, value)| r.header(*name, *value));
+        let request = request.body(()).map_err(|e| unsent(io::Error::other(e)))?;
+        let (response, mut asking) = calls.send_request(request, false).map_err(|e| unsent(error(e)))?;
+        for (i, message) in messages.iter().enumerate() {
+            let sent = asking.send_data(framed(message), last && i + 1 == messages.len());
+            sent.map_err(|e| Broken { sent: true, why: error(e) })?;
         }
+        Ok((response, asking))
     }
 
-    /// Some more bytes into the buffer; an end is an error, for every answer says where it ends.
-    fn fill(&mut self) -> io::Result<()> {
-        let mut bytes = [0u8; 16 << 10];
-        loop {
-            let read = match &mut self.stream {
-                Stream::Plain(tcp) => tcp.read(&mut bytes),
-                Stream::Secure(tls) => tls.read(&mut bytes),
-            };
-            match read {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => {
-                    self.buffer.extend_from_slice(&bytes[..n]);
-                    return Ok(());
-                }
-                // A signal's handler has run.
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    fn fill_until(&mut self, deadline: Duration) -> io::Result<()> {
-        self.tcp().set_read_timeout(Some(left(deadline)?))?;
-        self.fill().map_err(|e| match e.kind() {
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-            _ => e,
-        })
-    }
-
-    fn head(&mut self, deadline: Duration) -> io::Result<Head> {
-        let end = loop {
-            if let Some(at) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
-                break at + 4;
-            }
-            if self.buffer.len() > LONGEST_HEAD {
-                return Err(garbled("a head without end"));
-            }
-            self.fill_until(deadline)?;
-        };
-        let text = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
-        self.buffer.drain(..end);
-        parse_head(&text).ok_or_else(|| garbled(text.lines().next().unwrap_or_default()))
-    }
-
-    /// Sends a request and reads its whole answer; whether another may follow on this connection.
+    /// Makes a call and reads its whole answer; whether another may follow on this connection.
     pub(super) fn ask(
         &mut self,
         path: &str,
         token: Option<&str>,
-        body: &[u8],
+        message: Vec<u8>,
         deadline: Duration,
-    ) -> Result<(Head, Vec<u8>, bool), Broken> {
-        self.send(path, token, "", body, deadline).map_err(|why| Broken { sent: false, why })?;
-        let answer = (|| {
-            let head = self.head(deadline)?;
-            // It is being answered: a large answer may take its time.
-            let body = self.body(&head, deadline + TRANSFER)?;
-            Ok((head, body))
-        })();
-        let (head, body) = answer.map_err(|why| Broken { sent: true, why })?;
-        let again = !head.close;
-        Ok((head, body, again))
+    ) -> Result<(Answer, bool), Broken> {
+        let headers: Vec<_> = token.iter().map(|token| ("token", *token)).collect();
+        let (response, _asking) = self.begin(path, &headers, &[message], true, deadline)?;
+        let answer = self.answer(response, deadline).map_err(|why| Broken { sent: true, why })?;
+        Ok((answer, !self.wheel.over))
     }
 
-    fn body(&mut self, head: &Head, deadline: Duration) -> io::Result<Vec<u8>> {
-        let mut body = Vec::new();
-        if head.chunked {
-            self.chunk = None;
-            while let Some(part) = self.part(deadline)? {
-                body.extend(part);
-                if body.len() > LONGEST_BODY {
-                    return Err(garbled("it is too long"));
-                }
-            }
-            return Ok(body);
+    fn answer(&mut self, mut response: ResponseFuture, deadline: Duration) -> io::Result<Answer> {
+        let head = self.wheel.until(deadline, |context| Pin::new(&mut response).poll(context))?;
+        let (head, mut hearing) = head.map_err(error)?.into_parts();
+        if let Some(answer) = status(&head.headers) {
+            return Ok(answer);
         }
-        let length = head.length.filter(|l| *l <= LONGEST_BODY).ok_or_else(|| garbled("no length"))?;
-        while self.buffer.len() < length {
-            self.fill_until(deadline)?;
+        if head.status != 200 {
+            return Err(garbled(&head.status.to_string()));
         }
-        Ok(self.buffer.drain(..length).collect())
+        // It is being answered: a large answer may take its time.
+        let deadline = deadline + TRANSFER;
+        let mut bytes = BytesMut::new();
+        while let Some(part) = self.wheel.until(deadline, |context| hearing.poll_data(context))? {
+            take(&mut hearing, part, &mut bytes)?;
+        }
+        let trailers = self.wheel.until(deadline, |context| hearing.poll_trailers(context))?;
+        let trailers = trailers.map_err(error)?.unwrap_or_default();
+        let answer = status(&trailers).ok_or_else(|| garbled("no status"))?;
+        if answer.code != 0 {
+            return Ok(answer);
+        }
+        let body = message(&mut bytes)?.ok_or_else(|| garbled("no message"))?;
+        Ok(Answer { body, ..answer })
     }
 
-    /// The next part of a chunked answer; `None` at its end, trailers and all.
-    fn part(&mut self, deadline: Duration) -> io::Result<Option<Vec<u8>>> {
-        loop {
-            match self.buffered_part()? {
-                Part::Bytes(bytes) => return Ok(Some(bytes)),
-                Part::End => return Ok(None),
-                Part::More => self.fill_until(deadline)?,
-            }
-        }
-    }
-
-    /// What the buffer has of a chunked answer.
-    fn buffered_part(&mut self) -> io::Result<Part> {
-        if self.chunk.is_none() {
-            let Some(end) = self.buffer.windows(2).position(|w| w == b"\r\n") else {
-                return Ok(Part::More);
-            };
-            let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
-            let digits = line.split(';').next().unwrap_or_default().trim();
-            let size = usize::from_str_radix(digits, 16).map_err(|_| garbled("a chunk without size"))?;
-            if size == 0 {
-                return self.trailers(end + 2);
-            }
-            self.buffer.drain(..end + 2);
-            self.chunk = Some(size);
-        }
-        let size = self.chunk.unwrap_or_default();
-        if self.buffer.len() < size.saturating_add(2) {
-            return Ok(Part::More);
-        }
-        let bytes: Vec<u8> = self.buffer.drain(..size).collect();
-        self.buffer.drain(..2);
-        self.chunk = None;
-        Ok(Part::Bytes(bytes))
-    }
-
-    /// Lines up to an empty one.
-    fn trailers(&mut self, from: usize) -> io::Result<Part> {
-        let mut at = from;
-        while let Some(end) = self.buffer[at..].windows(2).position(|w| w == b"\r\n") {
-            if end == 0 {
-                self.buffer.drain(..at + 2);
-                return Ok(Part::End);
-            }
-            at += end + 2;
-        }
-        Ok(Part::More)
-    }
-
-    /// Sends a request whose answer is a stream, and reads that answer's head.
+    /// Makes a call whose answer is a stream, and reads that answer's head.
     pub(super) fn listen(
         &mut self,
         path: &str,
         token: Option<&str>,
-        body: &[u8],
+        messages: &[Vec<u8>],
         deadline: Duration,
-    ) -> io::Result<Head> {
-        self.send(path, token, REQUIRE_LEADER, body, deadline)?;
-        let head = self.head(deadline)?;
+    ) -> io::Result<()> {
+        let mut headers = vec![REQUIRE_LEADER];
+        headers.extend(token.map(|token| ("token", token)));
+        let begun = self.begin(path, &headers, messages, false, deadline);
+        let (mut response, asking) = begun.map_err(|broken| broken.why)?;
+        let head = self.wheel.until(deadline, |context| Pin::new(&mut response).poll(context))?;
+        let (head, hearing) = head.map_err(error)?.into_parts();
+        if let Some(Answer { said, .. }) = status(&head.headers) {
+            return Err(io::Error::other(said));
+        }
         if head.status != 200 {
-            let why = self.body(&head, deadline).unwrap_or_default();
-            return Err(io::Error::other(String::from_utf8_lossy(&why).into_owned()));
+            return Err(garbled(&head.status.to_string()));
         }
-        if !head.chunked {
-            return Err(garbled("no stream"));
-        }
-        self.tcp().set_nonblocking(true)?;
-        Ok(head)
+        self.stream = Some(Stream { _asking: asking, hearing, buffer: BytesMut::new() });
+        Ok(())
     }
 
-    /// What a stream has brought by now, without waiting for more.
-    pub(super) fn heard(&mut self) -> io::Result<Vec<u8>> {
-        let mut all = Vec::new();
-        loop {
-            match self.buffered_part()? {
-                Part::Bytes(bytes) => all.extend(bytes),
-                Part::End if all.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Part::End => return Ok(all),
-                Part::More => match self.fill() {
+    /// What a stream has brought by now, without waiting for more; an error when it has ended.
+    pub(super) fn heard(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
+        let ended = loop {
+            match self.wheel.turn(|context| stream.hearing.poll_data(context)) {
+                Poll::Ready(Some(part)) => match take(&mut stream.hearing, part, &mut stream.buffer) {
                     Ok(()) => {}
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(all),
-                    Err(_) if !all.is_empty() => return Ok(all),
-                    Err(e) => return Err(e),
+                    Err(e) => break Some(e),
                 },
+                Poll::Ready(None) => break Some(io::ErrorKind::UnexpectedEof.into()),
+                Poll::Pending if self.wheel.over => break Some(io::ErrorKind::UnexpectedEof.into()),
+                Poll::Pending => break None,
             }
+        };
+        let mut messages = Vec::new();
+        while let Some(message) = message(&mut stream.buffer)? {
+            messages.push(message);
+        }
+        match ended {
+            // It says so again.
+            Some(e) if messages.is_empty() => Err(e),
+            _ => Ok(messages),
         }
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.tcp().as_fd()
+        self.wheel.socket.tcp.as_fd()
     }
 }
 
-enum Part {
-    Bytes(Vec<u8>),
-    End,
-    More,
+/// Takes a part of an answer, and lets more come.
+fn take(hearing: &mut RecvStream, part: Result<Bytes, h2::Error>, into: &mut BytesMut) -> io::Result<()> {
+    let part = part.map_err(error)?;
+    let _ = hearing.flow_control().release_capacity(part.len());
+    into.extend_from_slice(&part);
+    if into.len() > LONGEST { Err(garbled("it is too long")) } else { Ok(()) }
 }
 
-fn parse_head(text: &str) -> Option<Head> {
-    let mut lines = text.split("\r\n");
-    let mut first = lines.next()?.split(' ');
-    if !first.next()?.starts_with("HTTP/1.") {
-        return None;
+fn framed(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::with_capacity(PREFIX + message.len());
+    framed.put_u8(0);
+    framed.put_u32(message.len() as u32);
+    framed.extend_from_slice(message);
+    framed.freeze()
+}
+
+/// The next message, where it is there as a whole.
+fn message(bytes: &mut BytesMut) -> io::Result<Option<Vec<u8>>> {
+    let Some(prefix) = bytes.get(..PREFIX) else { return Ok(None) };
+    if prefix[0] != 0 {
+        return Err(garbled("it is compressed"));
     }
-    let mut head = Head { status: first.next()?.parse().ok()?, ..Head::default() };
-    for line in lines {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => head.length = Some(value.parse().ok()?),
-            "transfer-encoding" => head.chunked = value.eq_ignore_ascii_case("chunked"),
-            "connection" => head.close = value.eq_ignore_ascii_case("close"),
-            "date" => head.date = Some(value.to_owned()),
-            _ => {}
-        }
+    let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
+    if length > LONGEST {
+        return Err(garbled("it is too long"));
     }
-    Some(head)
+    if bytes.len() < PREFIX + length {
+        return Ok(None);
+    }
+    bytes.advance(PREFIX);
+    Ok(Some(bytes.split_to(length).to_vec()))
+}
+
+/// How a call ended, where these headers say so.
+fn status(headers: &HeaderMap) -> Option<Answer> {
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let code = text("grpc-status")?.parse().ok()?;
+    Some(Answer { code, said: text("grpc-message").unwrap_or_default(), body: Vec::new() })
 }
 
 #[cfg(test)]
@@ -389,9 +422,17 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_read() {
-        let head = parse_head("HTTP/1.1 200 OK\r\nContent-length: 7\r\nConnection: close\r\n\r\n").unwrap();
-        assert_eq!((head.status, head.length, head.chunked, head.close), (200, Some(7), false, true));
-        assert!(parse_head("SSH-2.0-OpenSSH\r\n\r\n").is_none());
+    fn messages_come_back_in_whatever_pieces() {
+        let mut bytes = BytesMut::new();
+        let all = [framed(b"one"), framed(b""), framed(b"three")].concat();
+        let mut read: Vec<Vec<u8>> = Vec::new();
+        for byte in all {
+            bytes.put_u8(byte);
+            while let Some(message) = message(&mut bytes).unwrap() {
+                read.push(message);
+            }
+        }
+        assert_eq!(read, [b"one".to_vec(), b"".to_vec(), b"three".to_vec()]);
+        assert!(message(&mut BytesMut::from(&b"HTTP/"[..])).is_err());
     }
 }
