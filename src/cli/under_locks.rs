@@ -116,14 +116,16 @@ impl UnderLocks<'_> {
         let _alone = hook::alone();
         let held = lease.map(Lease::hand_down).transpose()?.flatten();
         let variables = variables(&d.id, Some(d), self.version);
+        let Some(lease) = lease.filter(|lease| lease.deadline().is_some()) else {
+            return Ok(command::start(self.command, &variables, held)?);
+        };
         // A hold that has to be confirmed goes with this process, whatever becomes of the command.
-        if lease.is_some_and(|lease| lease.deadline().is_some()) {
-            if let Some(child) = self.standby.take().and_then(|standby| standby.go(&variables)) {
-                return Ok(child.into());
-            }
-            return Ok(command::start(&tied::tie(self.command), &variables, held)?);
-        }
-        Ok(command::start(self.command, &variables, held)?)
+        let running = match self.standby.take().and_then(|standby| standby.go(&variables)) {
+            Some(child) => child.into(),
+            None => command::start(&tied::tie(self.command), &variables, held)?,
+        };
+        lease.command_started();
+        Ok(running)
     }
 
     /// Waits for its end; with `lease`, the deployment is its own.
