@@ -87,6 +87,13 @@ pub struct Running {
     pid: Pid,
 }
 
+impl From<Child> for Running {
+    fn from(child: Child) -> Running {
+        let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
+        Running { child, pid }
+    }
+}
+
 /// Starts a command. `held` is inherited: as long as any process of the command has it, the locks stay.
 ///
 /// # Errors
@@ -109,8 +116,7 @@ pub fn start(
     drop(held);
     let name = || program.to_string_lossy().into_owned();
     let child = child.map_err(|e| StartError::of(name(), e))?;
-    let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
-    Ok(Running { child, pid })
+    Ok(child.into())
 }
 
 fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<String>)]) -> io::Result<Child> {
@@ -256,8 +262,9 @@ impl Supervisor<'_> {
             sleep(sleeper.as_deref_mut(), until, signals)?;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
-                // Taking the watch down would delay the release: the end of the process does it as well.
-                std::mem::forget(sleeper.as_deref_mut().and_then(store::Sleeper::leftovers));
+                // Taking the watch down would delay the release, here or at a server: the end of the process does it
+                // as well.
+                std::mem::forget(sleeper);
                 return Ok(Ended { lost, cancelled: asked, ..ended(status, interrupted) });
             }
             let now = clock::since_boot();

@@ -5,13 +5,24 @@
 //! its place, asks, and becomes the command. Only the command's own process is reached, and not one that gains
 //! privileges (sudo). Elsewhere than on Linux it is started as it is.
 
+mod standby;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+pub use standby::Standby;
+
+/// This program.
+const SELF: &str = "/proc/self/exe";
 /// The first argument of a program that is to become a command.
 const WORD: &str = "__tied";
+/// And of one that is to do so when it is told.
+const STANDBY: &str = "__tied-standby";
+
+/// What the command's environment has besides ours, or has not.
+type Variables = Vec<(String, Option<String>)>;
 
 /// The command line that ties `argv` to this process.
 #[must_use]
@@ -19,32 +30,62 @@ pub fn tie(argv: &[OsString]) -> Vec<OsString> {
     if !cfg!(target_os = "linux") {
         return argv.to_vec();
     }
-    let own = std::process::id().to_string();
-    let mut tied: Vec<OsString> = ["/proc/self/exe", WORD, &own].map(OsString::from).to_vec();
-    tied.extend(argv.iter().cloned());
-    tied
+    [&[OsString::from(SELF)], &arguments(WORD, argv)[..]].concat()
 }
 
-/// Becomes the command, where these are the arguments of [`tie`]; returns only the name of one that cannot be
-/// started and why, or `None` for other arguments.
+fn arguments(word: &str, argv: &[OsString]) -> Vec<OsString> {
+    let own = std::process::id().to_string();
+    [&[word.into(), own.into()], argv].concat()
+}
+
+/// Why a program has not become a command.
+#[derive(Debug)]
+pub enum Unused {
+    /// The one of this name cannot be started.
+    NotStarted(String, io::Error),
+    /// None is wanted any more.
+    NotWanted,
+}
+
+/// Becomes the command, where these are the arguments of [`tie`] or of a [`Standby`]; returns only why it has not,
+/// or `None` for other arguments.
 #[must_use]
-pub fn become_command(arguments: &[OsString]) -> Option<(String, io::Error)> {
+pub fn become_command(arguments: &[OsString]) -> Option<Unused> {
     let [_, word, parent, program, rest @ ..] = arguments else {
         return None;
     };
-    if word != WORD {
-        return None;
+    let not_started = |e| Some(Unused::NotStarted(program.to_string_lossy().into_owned(), e));
+    let mut variables = Variables::new();
+    match word.to_str() {
+        Some(WORD) => {
+            if let Err(e) = ask(parent) {
+                return not_started(e);
+            }
+        }
+        Some(STANDBY) => match ask(parent).map(|()| standby::told()) {
+            Ok(Ok(Some(told))) => variables = told,
+            Ok(Err(e)) => return not_started(e),
+            Ok(Ok(None)) | Err(_) => return Some(Unused::NotWanted),
+        },
+        _ => return None,
     }
-    let name = program.to_string_lossy().into_owned();
-    if let Err(e) = ask(parent) {
-        return Some((name, e));
-    }
-    let mut e = Command::new(program).args(rest).exec();
+    let mut e = command(program, &variables).args(rest).exec();
     // A script without a first line: shells run it, and so does execvp.
     if e.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) {
-        e = Command::new(OsStr::new("/bin/sh")).arg(program).args(rest).exec();
+        e = command(OsStr::new("/bin/sh"), &variables).arg(program).args(rest).exec();
     }
-    Some((name, e))
+    not_started(e)
+}
+
+fn command(program: &OsStr, variables: &Variables) -> Command {
+    let mut command = Command::new(program);
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
 }
 
 #[cfg(target_os = "linux")]

@@ -31,6 +31,7 @@ mod renew;
 mod resume;
 mod run;
 mod shell_init;
+mod standby;
 mod target;
 mod terminal;
 mod under_locks;
@@ -44,6 +45,9 @@ use clap::{ArgMatches, Args, FromArgMatches as _};
 
 use context::{Context, Global};
 use failure::{Failure, code};
+
+use crate::command::StartError;
+use crate::tied;
 
 /// What a command's work comes to: an exit code, or what went wrong.
 type Answer = std::result::Result<u8, Failure>;
@@ -173,8 +177,11 @@ fn parse(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
 /// Runs the program with these arguments, the first being its name. The exit code.
 pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some((name, e)) = crate::tied::become_command(&arguments) {
-        return finish(Err(crate::command::StartError::of(name, e).into()), None);
+    match tied::become_command(&arguments) {
+        Some(tied::Unused::NotStarted(name, e)) => return finish(Err(StartError::of(name, e).into()), None),
+        // It must not look like a command that is done.
+        Some(tied::Unused::NotWanted) => return code::FAILED,
+        None => {}
     }
     if let Some((global, run)) = quick::parse(&arguments) {
         let context = Context::new(global);

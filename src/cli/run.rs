@@ -12,6 +12,7 @@ use super::freeze::{gate, overriding};
 use super::not_acquired::not_acquired;
 use super::progress::Line;
 use super::resume;
+use super::standby::Prepared;
 use super::target::{RecordArgs, TargetArgs, WaitArgs, draft, policy_patience};
 use super::terminal::complain;
 use super::under_locks::{Before, UnderLocks};
@@ -181,8 +182,11 @@ impl Run {
     ) -> Answer {
         let Attempt { draft, patience, retry, words, resources } = attempt;
         let mut line = Line::new(&context.global);
-        let outcome = acquire(store, &draft, patience, retry, &mut line, signals)?;
+        let mut progress = Prepared { line: &mut line, command: &self.command, standby: None };
+        let outcome = acquire(store, &draft, patience, retry, &mut progress, signals)?;
+        let standby = progress.standby;
         let Outcome::Granted(grant) = outcome else {
+            drop(standby);
             line.clear();
             context.hooks.settle_before_dying(&outcome);
             let mut commands = context.commands(words);
@@ -192,6 +196,7 @@ impl Run {
         };
         line.granted(grant.waited);
         if let Some(signal) = context.hooks.settle_briefly(signals) {
+            drop(standby);
             return interrupted(context, store, &grant, signal, signals);
         }
         let Grant { deployment, lease, leftovers, waited } = *grant;
@@ -207,7 +212,8 @@ impl Run {
                 return Err(failure);
             }
         };
-        self.under_locks(context, store, version, retry, signals).run(&deployment, lease, leftovers)
+        let under = self.under_locks(context, store, version, retry, signals);
+        UnderLocks { standby, ..under }.run(&deployment, lease, leftovers)
     }
 
     /// The number of what is deployed under the locks that are held now.
@@ -245,6 +251,7 @@ impl Run {
             command: &self.command,
             version,
             before: if self.resume.is_some() { Before::Paused } else { Before::New },
+            standby: None,
             on_lost: self.on_lost.into(),
             retry,
             signals,

@@ -19,7 +19,7 @@ use crate::output::style::clean;
 use crate::process::{self, HOOK_VARIABLE};
 use crate::signals::Signals;
 use crate::store::{self, Lease, Store, StoreError};
-use crate::tied;
+use crate::tied::{self, Standby};
 
 /// A command that is to run under the locks of a deployment.
 pub struct UnderLocks<'a> {
@@ -33,6 +33,8 @@ pub struct UnderLocks<'a> {
     pub version: Option<u64>,
     /// What the deployment was before.
     pub before: Before,
+    /// What becomes the command where that is tied, if there was time to start it.
+    pub standby: Option<Standby>,
     /// What happens when the locks are taken away.
     pub on_lost: OnLost,
     /// How late a change of another host may be noticed.
@@ -109,16 +111,21 @@ impl UnderLocks<'_> {
         Ok(found.is_some_and(|stored| stored.state().holds()))
     }
 
-    fn start(&self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {
+    fn start(&mut self, d: &Deployment, lease: Option<&dyn Lease>) -> Result<Running, Failure> {
         // No hook may inherit what keeps the locks.
         let _alone = hook::alone();
         let held = lease.map(Lease::hand_down).transpose()?.flatten();
         let variables = variables(&d.id, Some(d), self.version);
+        let Some(lease) = lease.filter(|lease| lease.deadline().is_some()) else {
+            return Ok(command::start(self.command, &variables, held)?);
+        };
         // A hold that has to be confirmed goes with this process, whatever becomes of the command.
-        if lease.is_some_and(|lease| lease.deadline().is_some()) {
-            return Ok(command::start(&tied::tie(self.command), &variables, held)?);
-        }
-        Ok(command::start(self.command, &variables, held)?)
+        let running = match self.standby.take().and_then(|standby| standby.go(&variables)) {
+            Some(child) => child.into(),
+            None => command::start(&tied::tie(self.command), &variables, held)?,
+        };
+        lease.command_started();
+        Ok(running)
     }
 
     /// Waits for its end; with `lease`, the deployment is its own.

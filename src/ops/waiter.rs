@@ -14,6 +14,9 @@ use crate::deployment::{Deployment, State, Stored};
 use crate::engine::{self, Refusal, Who};
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
+/// How long one is in the queue before it is called settled: the watch stands, and a short wait is spared the work.
+const SETTLED: Duration = Duration::from_millis(10);
+
 /// Its place in the queues.
 pub(super) struct Waiting {
     pub(super) lease: Box<dyn Lease>,
@@ -101,9 +104,10 @@ impl Waiter<'_, '_> {
         let over = |outcome| Ok(Attempt::Over(outcome));
         // Whoever was in the way died while we entered: no event is to come of a grant that was before the watch.
         let mut told = if self.waiting.free { clock::since_boot() } else { self.tell() };
+        let mut settled = self.waiting.lease.deadline().map(|_| clock::since_boot() + SETTLED);
         loop {
             let next = self.progress.every().map(|every| told + every);
-            let until = [self.waiting.until, self.waiting.opening, next].into_iter().flatten().min();
+            let until = [self.waiting.until, self.waiting.opening, next, settled].into_iter().flatten().min();
             let interrupts: Vec<_> = self.interrupt.fd().into_iter().collect();
             let free = std::mem::take(&mut self.waiting.free);
             let wake = if free { Wake::Look } else { self.sleeper.sleep(until, &interrupts)? };
@@ -111,7 +115,12 @@ impl Waiter<'_, '_> {
             let (out_of_time, opening) = (passed(self.waiting.until), passed(self.waiting.opening));
             let signal = if wake == Wake::Interrupt { self.interrupt.take() } else { None };
             if wake == Wake::Time && !out_of_time && !opening {
-                told = self.tell();
+                if settled.take_if(|at| passed(Some(*at))).is_some() {
+                    self.progress.settled();
+                }
+                if passed(next) {
+                    told = self.tell();
+                }
                 continue;
             }
             if wake == Wake::Interrupt && signal.is_none() {

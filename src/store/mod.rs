@@ -162,6 +162,8 @@ pub trait Lease: Send {
     /// # Errors
     /// When none can be made.
     fn hand_down(&self) -> Result<Option<OwnedFd>>;
+    /// The command has been started: what can be done beside it may begin.
+    fn command_started(&self) {}
     /// Until when the hold is sure; later with each confirmation. `None`: as long as the process lives.
     fn deadline(&self) -> Option<Deadline> {
         None

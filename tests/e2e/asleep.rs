@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{Scene, eventually};
-use crate::tools::{Group, asleep, holder, soon_held, state, switches, waiter};
+use crate::tools::{Group, asleep, child_of, holder, soon_held, state, switches, waiter};
 
 #[test]
 fn a_release_lets_the_next_in_and_wakes_nobody_else() {
@@ -47,6 +47,7 @@ fn an_idle_waiter_sleeps() {
     let third = Group::of(&scene, &["wait", "--wait", "-l", "a"]);
     for pid in [first.pid(), second.pid(), third.pid()] {
         settled(pid);
+        assert_eq!(child_of(pid), None, "on a lock directory a command needs nothing ahead of its time");
     }
 }
 

@@ -48,6 +48,7 @@ mod proxy;
 #[path = "../e2e/queues.rs"]
 mod queues;
 mod shown;
+mod standby;
 #[path = "../e2e/table.rs"]
 mod table;
 mod trips;

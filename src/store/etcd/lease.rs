@@ -305,11 +305,12 @@ impl Lease for EtcdLease {
             Some(deadline) if clock::since_boot() >= deadline.give_up => {
                 Err(StoreError::Lapsed(self.id.clone()))
             }
-            _ => {
-                self.keeper.iter().for_each(|keeper| keeper.look_ahead());
-                Ok(None)
-            }
+            _ => Ok(None),
         }
+    }
+
+    fn command_started(&self) {
+        self.keeper.iter().for_each(|keeper| keeper.look_ahead());
     }
 
     fn deadline(&self) -> Option<Deadline> {
