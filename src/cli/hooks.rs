@@ -54,12 +54,12 @@ impl Hooks {
         }
     }
 
-    /// Waits until all that were told have ended, but no longer than one may take. The signal that came meanwhile.
+    /// Waits until all that were told have ended, but no longer than one may take. The signal that came until then: a
+    /// command that is not there yet has not been told by the terminal.
     pub fn settle_briefly(&self, interrupt: &mut dyn Interrupt) -> Option<i32> {
-        let Some(Some(worker)) = self.worker.get() else {
-            return None;
-        };
-        worker.settle(self.timeout(), interrupt)
+        let worker = self.worker.get().and_then(Option::as_ref);
+        let came = worker.and_then(|worker| worker.settle(self.timeout(), interrupt));
+        came.or_else(|| interrupt.take())
     }
 
     /// One that is to end by a signal cannot wait for its hooks afterwards.
