@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Source, TopologyError};
 use super::suggest::{closest, quote};
-use super::value::{bare, camel, duration, kind_of, number};
+use super::value::{bare, camel, duration, is_camel, kind_of, number};
 use super::{Concurrency, Setting};
 use crate::model::{Keep, check_name};
 
@@ -102,7 +102,7 @@ impl<'a> Table<'a> {
         known: &[&'static str],
     ) -> Result<&'static str, TopologyError> {
         let written = key.get_ref().as_ref();
-        if let Some(name) = known.iter().find(|name| written == **name || written == camel(name)) {
+        if let Some(name) = known.iter().find(|name| written == **name || is_camel(written, name)) {
             return Ok(name);
         }
         // In the spelling that was tried.
@@ -183,6 +183,7 @@ impl<'a> Table<'a> {
 
     /// A string or a date and time, made into a value by `make`, whose error is what follows the names of key and
     /// table.
+    #[cfg(feature = "calendar")]
     pub(super) fn written<T>(
         &self,
         known: &str,

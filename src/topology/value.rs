@@ -18,6 +18,24 @@ pub(super) fn camel(snake: &str) -> String {
     camel
 }
 
+/// Whether `written` is [`camel`] of this name, found out without making it: each key is held against many names.
+pub(super) fn is_camel(written: &str, snake: &str) -> bool {
+    let mut written = written.bytes();
+    let mut upper = false;
+    for byte in snake.bytes() {
+        if byte == b'_' {
+            upper = true;
+            continue;
+        }
+        let expected = if upper { byte.to_ascii_uppercase() } else { byte };
+        upper = false;
+        if written.next() != Some(expected) {
+            return false;
+        }
+    }
+    written.next().is_none()
+}
+
 /// A name as a TOML key: quoted where it must be.
 pub(super) fn bare(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
