@@ -3,7 +3,7 @@
 //! Which tables and keys there are is `parse`'s.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
@@ -257,7 +257,7 @@ impl<'a> Table<'a> {
             return Ok(None);
         };
         let array = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, expected))?;
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut names = Vec::with_capacity(array.len());
         for value in array {
             let name = self.name_in(field, value, expected)?;
@@ -374,8 +374,12 @@ impl<'a> Table<'a> {
         place: &Range<usize>,
         value: &'a Spanned<DeValue<'a>>,
     ) -> Result<Entry<'a>, TopologyError> {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{dot}{}", self.path, bare(name));
+        let mut path = String::with_capacity(self.path.len() + 1 + name.len());
+        path.push_str(&self.path);
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&bare(name));
         match value.get_ref() {
             DeValue::Table(table) => Ok(Entry { name, place: place.clone(), path, table }),
             other => {
