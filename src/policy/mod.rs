@@ -8,7 +8,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::model::{Keep, Kind, LockName, LockRequest, Sharing, Target};
@@ -158,7 +158,7 @@ fn containers<'a>(scope: &Scope<'a>, set: &mut LockSet) -> Vec<&'a str> {
 
 /// Rule 5.
 fn chains(scope: &Scope<'_>, locked: &[&str], set: &mut LockSet) {
-    let mut followed = BTreeSet::new();
+    let mut followed = HashSet::new();
     for start in locked {
         let mut at = *start;
         // Where another chain came by, the rest of this one is locked already.
@@ -180,7 +180,7 @@ fn chains(scope: &Scope<'_>, locked: &[&str], set: &mut LockSet) {
 
 /// Rule 6.
 fn groups(scope: &Scope<'_>, set: &mut LockSet) {
-    let touched: BTreeSet<&str> = scope.touched.iter().copied().collect();
+    let touched: HashSet<&str> = scope.touched.iter().copied().collect();
     for (name, group) in &scope.topology.groups {
         if group.containers.iter().any(|listed| touched.contains(listed.name.as_str())) {
             set.add(LockName::new(Kind::Group, name), Wish::declared(6, &group.concurrency, group.line));
