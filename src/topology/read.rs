@@ -75,8 +75,7 @@ impl<'a> Table<'a> {
     }
 
     fn empty(source: &'a Source<'a>, line: usize, path: String) -> Self {
-        let fields = Vec::new();
-        Table { source, line, path, fields }
+        Table { source, line, path, fields: Vec::new() }
     }
 
     fn fill(mut self, table: &'a DeTable<'a>, known: &[&'static str]) -> Result<Self, TopologyError> {
@@ -374,12 +373,10 @@ impl<'a> Table<'a> {
         place: &Range<usize>,
         value: &'a Spanned<DeValue<'a>>,
     ) -> Result<Entry<'a>, TopologyError> {
-        let mut path = String::with_capacity(self.path.len() + 1 + name.len());
-        path.push_str(&self.path);
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(&bare(name));
+        let path = match self.path.as_str() {
+            "" => bare(name).into_owned(),
+            above => [above, ".", &bare(name)].concat(),
+        };
         match value.get_ref() {
             DeValue::Table(table) => Ok(Entry { name, place: place.clone(), path, table }),
             other => {
