@@ -373,10 +373,8 @@ impl<'a> Table<'a> {
         place: &Range<usize>,
         value: &'a Spanned<DeValue<'a>>,
     ) -> Result<Entry<'a>, TopologyError> {
-        let path = match self.path.as_str() {
-            "" => bare(name).into_owned(),
-            above => [above, ".", &bare(name)].concat(),
-        };
+        let dot = if self.path.is_empty() { "" } else { "." };
+        let path = [&self.path, dot, &bare(name)].concat();
         match value.get_ref() {
             DeValue::Table(table) => Ok(Entry { name, place: place.clone(), path, table }),
             other => {
