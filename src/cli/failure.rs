@@ -1,6 +1,5 @@
 //! What went wrong, as text and exit code: the one table of exit codes.
 
-use std::error::Error;
 use std::fmt;
 
 use crate::command::StartError;
@@ -40,20 +39,18 @@ pub mod code {
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    // Not `anyhow`'s: with `RUST_BACKTRACE` set that looks for its callers, which without unwind tables (`build.rs`)
-    // ends the program.
-    error: Box<dyn Error + Send + Sync>,
+    error: anyhow::Error,
 }
 
 impl Failure {
     /// A failure with this exit code.
-    pub fn new(code: u8, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Failure { code, error: error.into() }
     }
 
     /// A failure with this text.
     pub fn text(code: u8, text: impl Into<String>) -> Self {
-        Failure { code, error: text.into().into() }
+        Failure { code, error: anyhow::Error::msg(text.into()) }
     }
 
     /// As text, with the commands as the user has to type them.
