@@ -4,7 +4,7 @@
 //! of INTERFACE.md: all or none; first come, first served on each lock; a waiter is never overtaken by a later
 //! one that conflicts with it and never blocks one that does not; of different limits the smallest counts.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::deployment::Id;
@@ -172,7 +172,7 @@ pub fn assess<V: View + ?Sized>(
 /// Only what the view fails with.
 pub fn grantable<V: View + ?Sized>(view: &mut V, locks: &[LockName]) -> Result<(Vec<Id>, Vec<Id>), V::Error> {
     let (mut ready, mut dead) = (Vec::new(), Vec::new());
-    let mut asked = HashSet::new();
+    let mut asked = BTreeSet::new();
     for lock in locks {
         let queue = view.queue(lock)?;
         let nested = queue.iter().any(|e| e.under.is_some());

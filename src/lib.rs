@@ -12,6 +12,10 @@ pub mod command;
 pub mod deployment;
 pub mod engine;
 pub mod fingerprint;
+#[cfg(feature = "calendar")]
+pub mod freeze;
+#[cfg(not(feature = "calendar"))]
+#[path = "freeze/absent.rs"]
 pub mod freeze;
 pub mod hook;
 pub mod liveness;

@@ -1,5 +1,7 @@
 //! The committed completion scripts are those that the program writes.
 
+#![cfg(feature = "completions")]
+
 use std::process::Command;
 
 // Without a feature its command is missing.

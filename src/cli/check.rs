@@ -19,6 +19,7 @@ use crate::output::style::{clean, shell};
 use crate::process;
 use crate::store::files::FilesStore;
 use crate::store::{self, Store};
+use crate::topology::Warning;
 
 #[derive(Args)]
 pub struct Check {
@@ -48,7 +49,7 @@ impl Exec for Check {
                 let mut warnings = t.warnings();
                 warnings.extend(t.freeze_warnings(clock::now().wall));
                 warnings.extend(hooks::not_runnable(t));
-                warnings.sort_by_key(|w| w.line);
+                let warnings = Warning::in_order(warnings);
                 found.warnings.extend(warnings.iter().map(|w| format!("{path}:{}: {}", w.line, w.text)));
             }
             Known::Nowhere(_) => found.fine.push("no topology file; locks by name need none".to_owned()),

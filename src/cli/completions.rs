@@ -38,6 +38,22 @@ pub fn script(shell: Shell) -> String {
     }
 }
 
+impl Offer {
+    /// What an option or an argument of the grammar takes.
+    fn of(arg: &clap::Arg) -> Option<Offer> {
+        let value = arg.get_value_names()?.first()?.as_str();
+        match (arg.get_long(), value) {
+            (Some("env"), _) => Some(Offer::Environments),
+            (Some("app"), _) => Some(Offer::Applications),
+            (Some("container"), _) => Some(Offer::Containers),
+            (Some("lock"), "NAME") => Some(Offer::Names),
+            (Some("lock"), _) => Some(Offer::Locks),
+            (_, "ID") => Some(Offer::Ids),
+            _ => None,
+        }
+    }
+}
+
 /// Every command with its arguments.
 fn commands() -> Vec<clap::Command> {
     let mut program = grammar();

@@ -20,7 +20,7 @@ pub fn gate(
         return Err(Failure::text(code::USAGE, why));
     }
     let gate = gate_of(context, store, draft.environment.as_deref(), || draft.owner.clone())?;
-    Ok(gate.map(|gate| Gate { overriding: overriding.map(str::to_owned), ..gate }))
+    Ok(gate.map(|gate| gate.overridden(overriding)))
 }
 
 /// The windows of an environment; `None` where it has none, and inside a deployment that holds in this environment,
@@ -37,20 +37,11 @@ pub fn gate_of(
     let Some(topology) = context.known()?.topology() else {
         return Ok(None);
     };
-    let windows = topology.environments.get(environment).map(|it| &it.freeze);
-    let Some(windows) = windows.filter(|windows| !windows.is_empty()) else {
-        return Ok(None);
-    };
-    if is_part_of_one(store, environment)? {
+    let windows = topology.environments.get(environment).map_or(&[][..], |it| &it.freeze);
+    if windows.is_empty() || is_part_of_one(store, environment)? {
         return Ok(None);
     }
-    Ok(Some(Gate {
-        environment: environment.to_owned(),
-        file: topology.path.clone(),
-        windows: windows.clone(),
-        owner: owner(),
-        overriding: None,
-    }))
+    Ok(Gate::new(environment, &topology.path, windows, owner))
 }
 
 fn is_part_of_one(store: &dyn Store, environment: &str) -> Result<bool, Failure> {

@@ -4,6 +4,7 @@ mod acquire;
 mod cancel;
 mod check;
 mod clear;
+#[cfg(feature = "completions")]
 mod completions;
 mod context;
 #[cfg(feature = "etcd")]
@@ -41,6 +42,7 @@ mod watch;
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Args, FromArgMatches as _};
 
 use context::{Context, Global};
@@ -117,6 +119,7 @@ const COMMANDS: &[Entry] = &[
     entry::<check::Check>("check", "Check the topology file and the store"),
     entry::<migrate::Migrate>("migrate", "Carry over what is held and paused to another store"),
     entry::<init::Init>("init", "Write a commented starter deploylock.toml"),
+    #[cfg(feature = "completions")]
     entry::<completions::Completions>("completions", "Print a completion script for a shell"),
     entry::<shell_init::ShellInit>(
         "shell-init",
@@ -125,6 +128,26 @@ const COMMANDS: &[Entry] = &[
     #[cfg(feature = "man")]
     entry::<man::Man>("man", "Print a manual page"),
 ];
+
+/// The commands that this build lacks, and the cargo features that have them.
+const LACKING: &[(&str, &str)] = &[
+    #[cfg(not(feature = "completions"))]
+    ("completions", "completions"),
+    #[cfg(not(feature = "man"))]
+    ("man", "man"),
+];
+
+/// What to say where a command was typed that is none because this build lacks it.
+fn lacks(lacking: &[(&str, &str)], e: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(typed)) = e.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let (command, feature) = lacking.iter().find(|(command, _)| command == typed)?;
+    Some(format!(
+        "`{command}` needs the cargo feature `{feature}`, which this build of deploylock lacks: build it with \
+         `cargo install deploylock --features {feature}`"
+    ))
+}
 
 const AFTER: &str = "\
 Examples:
@@ -193,7 +216,10 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     match parse(&arguments) {
         Ok(matches) => dispatch(matches),
         Err(e) => {
-            let _ = e.print();
+            match lacks(LACKING, &e) {
+                Some(text) => terminal::complain(&text),
+                None => _ = e.print(),
+            }
             u8::try_from(e.exit_code()).unwrap_or(code::USAGE)
         }
     }
@@ -224,4 +250,21 @@ fn finish(answer: Answer, context: Option<&Context>) -> u8 {
         context.hooks.settle();
     }
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_the_build_lacks_names_its_feature() {
+        let typed = |word: &str| grammar().try_get_matches_from(["deploylock", word, "x"]).unwrap_err();
+        let said = lacks(&[("draw", "art")], &typed("draw")).unwrap();
+        assert!(
+            said.contains("`draw` needs the cargo feature `art`") && said.contains("--features art"),
+            "{said}"
+        );
+        assert_eq!(lacks(&[("draw", "art")], &typed("drow")), None);
+        assert_eq!(lacks(LACKING, &typed("wait")), None);
+    }
 }

@@ -50,20 +50,6 @@ impl Offer {
             Offer::Ids => "ids",
         }
     }
-
-    /// What an option or an argument of the grammar takes.
-    pub fn of(arg: &clap::Arg) -> Option<Offer> {
-        let value = arg.get_value_names()?.first()?.as_str();
-        match (arg.get_long(), value) {
-            (Some("env"), _) => Some(Offer::Environments),
-            (Some("app"), _) => Some(Offer::Applications),
-            (Some("container"), _) => Some(Offer::Containers),
-            (Some("lock"), "NAME") => Some(Offer::Names),
-            (Some("lock"), _) => Some(Offer::Locks),
-            (_, "ID") => Some(Offer::Ids),
-            _ => None,
-        }
-    }
 }
 
 /// Answers `__complete OFFER WORD…`, where the words are the line as far as it is typed. Always 0.

@@ -37,7 +37,7 @@ struct Planned<'a> {
     containers: &'a [String],
     locks: Vec<One<'a>>,
     blocked: bool,
-    freeze: Option<json::Freeze>,
+    freeze: Option<freeze::AsJson>,
     waiting_for: Vec<&'a str>,
     deployments: Vec<json::One<'a>>,
 }
@@ -61,7 +61,7 @@ impl Exec for Plan {
         let now = clock::now().wall;
         let text = match self.format {
             Format::Json => {
-                let freeze = gate.and_then(|gate| json::freeze(&gate, now));
+                let freeze = gate.and_then(|gate| freeze::as_json(&gate, now));
                 self.json(&plan, &found, &shown, freeze)
             }
             Format::Table => {
@@ -82,7 +82,7 @@ impl Plan {
         plan: &policy::Plan,
         found: &Assessment,
         shown: &[Shown],
-        freeze: Option<json::Freeze>,
+        freeze: Option<freeze::AsJson>,
     ) -> String {
         let one = |l: &'_ PlannedLock| block_of(l, found).map(ids).unwrap_or_default();
         json::to_text(&Planned {

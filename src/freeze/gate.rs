@@ -1,6 +1,6 @@
 //! What the windows of an environment mean to one deployment: stopped, let through by its override, or none of both.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp, Zoned};
@@ -70,6 +70,29 @@ impl Stop {
 }
 
 impl Gate {
+    /// Of an environment with these windows, before this owner; `None` where it has none.
+    #[must_use]
+    pub fn new(
+        environment: &str,
+        file: &Path,
+        windows: &[Window],
+        owner: impl FnOnce() -> String,
+    ) -> Option<Gate> {
+        (!windows.is_empty()).then(|| Gate {
+            environment: environment.to_owned(),
+            file: file.to_owned(),
+            windows: windows.to_vec(),
+            owner: owner(),
+            overriding: None,
+        })
+    }
+
+    /// With the override that the owner gives a reason for.
+    #[must_use]
+    pub fn overridden(self, overriding: Option<&str>) -> Gate {
+        Gate { overriding: overriding.map(str::to_owned), ..self }
+    }
+
     /// Whether the deployment must not start at this moment.
     #[must_use]
     pub fn is_shut(&self, now: SystemTime) -> bool {
@@ -103,6 +126,12 @@ impl Gate {
         let now = moment(now);
         let coming = self.against().filter_map(|window| Some((window, window.next_after(now)?)));
         coming.min_by_key(|(_, span)| span.from).map(|(window, span)| seen(window, span))
+    }
+
+    /// When [`Gate::next`] begins.
+    #[must_use]
+    pub fn opening(&self, now: SystemTime) -> Option<SystemTime> {
+        Some(self.next(now)?.from.timestamp().into())
     }
 
     /// What the override lets it pass at this moment, for the history.

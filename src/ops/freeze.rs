@@ -22,8 +22,7 @@ pub(super) fn passed(draft: &Draft, now: Now) -> Option<String> {
 
 /// When the next window opens, by the boot clock.
 pub(super) fn opening(draft: &Draft, now: Now) -> Option<Duration> {
-    let next = draft.gate.as_ref()?.next(now.wall)?;
-    Some(by_boot(next.from.timestamp().into(), now))
+    Some(by_boot(draft.gate.as_ref()?.opening(now.wall)?, now))
 }
 
 /// A moment of the wall clock by the boot clock, as far as nobody sets the wall clock meanwhile.

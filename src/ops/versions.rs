@@ -3,7 +3,8 @@
 //! A number is given under the application's lock and written durably before anybody is told, so that no two
 //! deployments get the same one (INTERFACE.md, "Duplicates and versions").
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::Result;
 use super::events::rfc3339;
@@ -40,7 +41,7 @@ pub struct Version {
 }
 
 /// A line of the ledger.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Line {
     Began {
@@ -221,38 +222,38 @@ fn all(txn: &mut dyn Txn, lock: &LockName) -> Result<Vec<Version>> {
 /// A line that makes no sense is one that a crash cut: its number was given to nobody.
 fn read(lines: &[String]) -> Vec<Version> {
     let mut versions: Vec<Version> = Vec::new();
-    for line in lines.iter().filter_map(|line| serde_json::from_str(line).ok()) {
-        match line {
-            Line::Began {
-                number,
-                id,
-                application,
-                environment,
-                fingerprint,
-                operation,
-                version,
-                owner,
-                time,
-            } => versions.push(Version {
-                application,
-                environment,
-                number,
-                id,
-                outcome: String::new(),
-                fingerprint,
-                operation,
-                version,
-                owner,
-                began: time,
-                ended: None,
-            }),
-            Line::Ended { number, outcome, time } => {
-                if let Some(version) = versions.iter_mut().find(|v| v.number == number) {
-                    version.outcome = outcome;
-                    version.ended = Some(time);
-                }
-            }
-        }
+    for line in lines {
+        let _ = serde_json::from_str(line).ok().and_then(|line| take_in(&mut versions, &line));
     }
     versions
+}
+
+/// What a [`Line`] says; `None` where it says too little. (Read by hand: a derived reader of it is half a per cent of
+/// the program.)
+fn take_in(versions: &mut Vec<Version>, line: &Value) -> Option<()> {
+    let text = |key: &str| line[key].as_str().map(str::to_owned);
+    let number = line["number"].as_u64()?;
+    match line["event"].as_str()? {
+        "began" => versions.push(Version {
+            application: text("application")?,
+            environment: text("environment")?,
+            number,
+            id: text("id")?,
+            outcome: String::new(),
+            fingerprint: text("fingerprint")?,
+            operation: text("operation")?,
+            version: text("version"),
+            owner: text("owner")?,
+            began: text("time")?,
+            ended: None,
+        }),
+        "ended" => {
+            let (outcome, time) = (text("outcome")?, text("time")?);
+            let version = versions.iter_mut().find(|v| v.number == number)?;
+            version.outcome = outcome;
+            version.ended = Some(time);
+        }
+        _ => {}
+    }
+    Some(())
 }

@@ -84,8 +84,7 @@ pub fn wait(
             }
             continue;
         }
-        let opening = gate.and_then(|gate| gate.next(now.wall));
-        let opening = opening.map(|seen| freeze::by_boot(seen.from.timestamp().into(), now));
+        let opening = gate.and_then(|gate| gate.opening(now.wall)).map(|at| freeze::by_boot(at, now));
         let known = seen.is_some();
         let look = store::look(store, |txn| look(txn, what, parent, sleeper.as_mut(), known))?;
         let queueing = match look {

@@ -1,12 +1,14 @@
-//! What a person is told of freeze windows: until when, why, where that is written, who may pass and how.
+//! What is told of freeze windows: until when, why, where that is written, who may pass and how; and their JSON.
 
 use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
+use serde::Serialize;
 
 use super::message::Commands;
 use super::style::{age, clean};
 use crate::freeze::{Gate, Seen, Stop};
+use crate::ops::events::rfc3339;
 
 /// A moment by the clock on the wall of its zone: `2026-12-24 18:00 CET`.
 #[must_use]
@@ -106,4 +108,41 @@ pub fn plan(gate: &Gate, now: SystemTime) -> Option<String> {
         reason(&next),
         next.line
     ))
+}
+
+/// A freeze window that is open, or the next one.
+#[derive(Serialize)]
+pub struct AsJson {
+    /// It is open now.
+    pub open: bool,
+    from: String,
+    /// When deployments may go on: by the end of this window, or of those that open before it closes; null where
+    /// no end is in sight.
+    until: Option<String>,
+    reason: String,
+    line: usize,
+    may_pass: Vec<String>,
+}
+
+/// What the windows mean now; `None` where none is open or will be.
+#[must_use]
+pub fn as_json(gate: &Gate, now: SystemTime) -> Option<AsJson> {
+    let stop = gate.stop(now);
+    let open = stop.is_some();
+    let (window, until) = match stop {
+        Some(mut stop) => (stop.open.remove(0), stop.end),
+        None => {
+            let next = gate.next(now)?;
+            let until = next.until.timestamp().into();
+            (next, Some(until))
+        }
+    };
+    Some(AsJson {
+        open,
+        from: rfc3339(window.from.timestamp().into()),
+        until: until.map(rfc3339),
+        reason: window.reason,
+        line: window.line,
+        may_pass: window.may_pass,
+    })
 }

@@ -1,13 +1,12 @@
 //! The JSON of INTERFACE.md: stable, fields only ever added.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::style::is_invisible;
 use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
 use crate::engine::Entry;
-use crate::freeze::Gate;
 use crate::model::{LockRequest, Mode};
 use crate::ops::events::rfc3339;
 use crate::ops::statistics::{Figures, Times};
@@ -84,43 +83,6 @@ pub fn list(survey: &Survey) -> String {
     let locks = survey.locks.iter().map(lock).collect();
     let deployments = survey.deployments.iter().map(one).collect();
     to_text(&List { locks, deployments })
-}
-
-/// A freeze window that is open, or the next one.
-#[derive(Serialize)]
-pub struct Freeze {
-    /// It is open now.
-    pub open: bool,
-    from: String,
-    /// When deployments may go on: by the end of this window, or of those that open before it closes; null where
-    /// no end is in sight.
-    until: Option<String>,
-    reason: String,
-    line: usize,
-    may_pass: Vec<String>,
-}
-
-/// What the windows mean now; `None` where none is open or will be.
-#[must_use]
-pub fn freeze(gate: &Gate, now: SystemTime) -> Option<Freeze> {
-    let stop = gate.stop(now);
-    let open = stop.is_some();
-    let (window, until) = match stop {
-        Some(mut stop) => (stop.open.remove(0), stop.end),
-        None => {
-            let next = gate.next(now)?;
-            let until = next.until.timestamp().into();
-            (next, Some(until))
-        }
-    };
-    Some(Freeze {
-        open,
-        from: rfc3339(window.from.timestamp().into()),
-        until: until.map(rfc3339),
-        reason: window.reason,
-        line: window.line,
-        may_pass: window.may_pass,
-    })
 }
 
 /// Any of these objects, as text and a newline.

@@ -3,6 +3,10 @@
 //! Strings in, strings out: nothing here reads a clock or a store.
 
 pub mod fate;
+#[cfg(feature = "calendar")]
+pub mod freeze;
+#[cfg(not(feature = "calendar"))]
+#[path = "no_freeze.rs"]
 pub mod freeze;
 pub mod json;
 pub mod message;

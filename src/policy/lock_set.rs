@@ -2,7 +2,7 @@
 //!
 //! Which locks are asked for is the rules'.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::{Because, PlannedLock};
@@ -81,7 +81,7 @@ pub(super) fn limit_text(limit: NonZeroU32) -> String {
 #[derive(Debug, Default)]
 pub(super) struct LockSet {
     locks: Vec<(LockName, Wish)>,
-    places: HashMap<LockName, usize>,
+    places: BTreeMap<LockName, usize>,
 }
 
 impl LockSet {

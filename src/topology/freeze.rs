@@ -127,8 +127,7 @@ pub(super) fn warnings(topology: &Topology, now: SystemTime) -> Vec<Warning> {
             }
         }
     }
-    found.sort_by_key(|warning| warning.line);
-    found
+    Warning::in_order(found)
 }
 
 fn odd(topology: &Topology, environment: &str, window: &Window, now: SystemTime) -> Option<String> {

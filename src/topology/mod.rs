@@ -4,8 +4,11 @@
 
 mod check;
 mod error;
+#[cfg(feature = "calendar")]
 mod freeze;
 pub mod locate;
+#[cfg(any(test, not(feature = "calendar")))]
+mod no_freeze;
 mod parse;
 mod read;
 pub mod starter;
@@ -20,6 +23,9 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+#[cfg(not(feature = "calendar"))]
+use no_freeze as freeze;
 
 use crate::freeze::Window;
 use crate::model::{Hook, Keep};

@@ -86,7 +86,12 @@ fn each<'a, T>(
     known: &str,
     mut read: impl FnMut(&Entry<'a>) -> Result<T, TopologyError>,
 ) -> Result<BTreeMap<String, T>, TopologyError> {
-    parent.entries(known)?.iter().map(|entry| Ok((entry.name.to_owned(), read(entry)?))).collect()
+    // One by one: to collect them would bring a sorting of its own for each of seven types.
+    let mut all = BTreeMap::new();
+    for entry in &parent.entries(known)? {
+        all.insert(entry.name.to_owned(), read(entry)?);
+    }
+    Ok(all)
 }
 
 fn store(top: &Table<'_>) -> Result<Store, TopologyError> {

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Source, TopologyError};
 use super::suggest::{closest, quote};
-use super::value::{bare, camel, duration, kind_of, number};
+use super::value::{bare, camel, duration, is_camel, kind_of, number};
 use super::{Concurrency, Setting};
 use crate::model::{Keep, check_name};
 
@@ -75,8 +75,7 @@ impl<'a> Table<'a> {
     }
 
     fn empty(source: &'a Source<'a>, line: usize, path: String) -> Self {
-        let fields = Vec::new();
-        Table { source, line, path, fields }
+        Table { source, line, path, fields: Vec::new() }
     }
 
     fn fill(mut self, table: &'a DeTable<'a>, known: &[&'static str]) -> Result<Self, TopologyError> {
@@ -102,7 +101,7 @@ impl<'a> Table<'a> {
         known: &[&'static str],
     ) -> Result<&'static str, TopologyError> {
         let written = key.get_ref().as_ref();
-        if let Some(name) = known.iter().find(|name| written == **name || written == camel(name)) {
+        if let Some(name) = known.iter().find(|name| written == **name || is_camel(written, name)) {
             return Ok(name);
         }
         // In the spelling that was tried.
@@ -183,6 +182,7 @@ impl<'a> Table<'a> {
 
     /// A string or a date and time, made into a value by `make`, whose error is what follows the names of key and
     /// table.
+    #[cfg(feature = "calendar")]
     pub(super) fn written<T>(
         &self,
         known: &str,
@@ -374,7 +374,7 @@ impl<'a> Table<'a> {
         value: &'a Spanned<DeValue<'a>>,
     ) -> Result<Entry<'a>, TopologyError> {
         let dot = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{dot}{}", self.path, bare(name));
+        let path = [&self.path, dot, &bare(name)].concat();
         match value.get_ref() {
             DeValue::Table(table) => Ok(Entry { name, place: place.clone(), path, table }),
             other => {

@@ -2,6 +2,7 @@
 //!
 //! No table and no place is known here.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use toml::de::{DeInteger, DeValue};
@@ -18,10 +19,28 @@ pub(super) fn camel(snake: &str) -> String {
     camel
 }
 
+/// Whether `written` is [`camel`] of this name, found out without making it: each key is held against many names.
+pub(super) fn is_camel(written: &str, snake: &str) -> bool {
+    let mut written = written.bytes();
+    let mut upper = false;
+    for byte in snake.bytes() {
+        if byte == b'_' {
+            upper = true;
+            continue;
+        }
+        let expected = if upper { byte.to_ascii_uppercase() } else { byte };
+        upper = false;
+        if written.next() != Some(expected) {
+            return false;
+        }
+    }
+    written.next().is_none()
+}
+
 /// A name as a TOML key: quoted where it must be.
-pub(super) fn bare(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { format!("{name:?}") }
+pub(super) fn bare(name: &str) -> Cow<'_, str> {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+    if !name.is_empty() && name.bytes().all(plain) { name.into() } else { format!("{name:?}").into() }
 }
 
 /// A number of 0 or more; `None` for another, and for one that is too large.
@@ -47,5 +66,20 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_camel_case_name_is_recognised_as_it_is_made(snake in "[a-z]{0,3}(_[a-z0-9]{0,3}){0,3}", other in "[a-zA-Z_]{0,8}") {
+            prop_assert!(is_camel(&camel(&snake), &snake));
+            prop_assert_eq!(is_camel(&other, &snake), other == camel(&snake));
+        }
     }
 }

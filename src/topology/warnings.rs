@@ -19,6 +19,15 @@ pub struct Warning {
     pub text: String,
 }
 
+impl Warning {
+    /// Warnings in the order of lines.
+    #[must_use]
+    pub fn in_order(mut warnings: Vec<Warning>) -> Vec<Warning> {
+        warnings.sort_by_key(|warning| warning.line);
+        warnings
+    }
+}
+
 /// Every warning, in the order of lines.
 pub(super) fn collect(topology: &Topology) -> Vec<Warning> {
     let mut found = Vec::new();
@@ -35,8 +44,7 @@ pub(super) fn collect(topology: &Topology) -> Vec<Warning> {
             "timeout has no effect: [hooks] names no hook".to_owned()
         });
     }
-    found.sort_by_key(|warning| warning.line);
-    found
+    Warning::in_order(found)
 }
 
 fn store(topology: &Topology, found: &mut Vec<Warning>) {

@@ -20,6 +20,7 @@ mod counts;
 mod crash;
 mod crowd;
 mod docs;
+#[cfg(feature = "calendar")]
 mod freeze;
 mod guard;
 mod hooks;

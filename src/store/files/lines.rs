@@ -110,7 +110,8 @@ impl Files<'_> {
             None => Rc::new(self.top.create(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?),
         };
         // Read again where writing fails.
-        let mut queue = self.queues.remove(lock).unwrap_or_default();
+        let (name, mut queue) =
+            self.queues.remove_entry(lock).unwrap_or_else(|| (lock.clone(), Queue::default()));
         for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
             self.top.write(&opened, &[queue::VOID], line.offset)?;
         }
@@ -122,7 +123,7 @@ impl Files<'_> {
         queue.lines.retain(|line| !self.is_known_gone(line));
         queue.void += before - queue.lines.len();
         queue.push(line);
-        self.queues.insert(lock.clone(), queue);
+        self.queues.insert(name, queue);
         Ok(())
     }
 
@@ -135,7 +136,8 @@ impl Files<'_> {
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
         // Read again where writing fails.
         self.queue_mut(lock)?;
-        let mut queue = self.queues.remove(lock).unwrap_or_default();
+        let (name, mut queue) =
+            self.queues.remove_entry(lock).unwrap_or_else(|| (lock.clone(), Queue::default()));
         let (mine, others): (Vec<_>, Vec<_>) =
             queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
         queue.void += mine.len();
@@ -153,7 +155,7 @@ impl Files<'_> {
             mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
         }
         queue.lines = others;
-        self.queues.insert(lock.clone(), queue);
+        self.queues.insert(name, queue);
         Ok(())
     }
 

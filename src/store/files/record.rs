@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::deployment::{Command, Deployment, Expiry, Id, Place, Process};
-use crate::model::{Keep, LockRequest, Mode, Operation};
+use crate::model::{Keep, LockName, LockRequest, Mode, Operation};
 
 /// The format written, and the newest that is read.
 const FORMAT: u64 = 1;
@@ -26,11 +26,13 @@ pub fn write(d: &Deployment) -> String {
 #[must_use]
 pub fn write_seen(d: &Deployment, device: u64) -> String {
     let mut text = head(d);
+    // An environment of a thousand containers is as many locks: their lines are the longest.
+    text.reserve(512 + 64 * (d.locks.len() + d.containers.len()));
     let out = &mut text;
-    line(out, "id", &quoted(d.id.as_str()));
-    line(out, "owner", &quoted(&d.owner));
-    line(out, "host", &quoted(&d.place.host));
-    line(out, "boot", &quoted(&d.place.boot));
+    text_line(out, "id", d.id.as_str());
+    text_line(out, "owner", &d.owner);
+    text_line(out, "host", &d.place.host);
+    text_line(out, "boot", &d.place.boot);
     line(out, "pid", &d.process.pid);
     line(out, "start", &d.process.start);
     line(out, "pid_ns", &d.place.pid_ns);
@@ -43,7 +45,7 @@ pub fn write_seen(d: &Deployment, device: u64) -> String {
         line(out, "owner_start", &p.start);
     }
     line(out, "requested", &nanos(d.requested));
-    line(out, "operation", &quoted(d.operation.as_str()));
+    text_line(out, "operation", d.operation.as_str());
     for (key, value) in [
         ("environment", &d.environment),
         ("application", &d.application),
@@ -52,21 +54,21 @@ pub fn write_seen(d: &Deployment, device: u64) -> String {
         ("url", &d.url),
     ] {
         if let Some(value) = value {
-            line(out, key, &quoted(value));
+            text_line(out, key, value);
         }
     }
     for (key, keep) in [("on_crash", d.on_crash), ("on_failure", d.on_failure)] {
         if keep == Keep::Hold {
-            line(out, key, &"\"hold\"");
+            text_line(out, key, "hold");
         }
     }
     if let Some(parent) = &d.parent {
-        line(out, "parent", &quoted(parent.as_str()));
+        text_line(out, "parent", parent.as_str());
     }
-    list(out, "ancestors", d.ancestors.iter().map(|id| quoted(id.as_str())));
-    list(out, "containers", d.containers.iter().map(|c| quoted(c)));
-    list(out, "blocked_at", d.blocked_at.iter().map(|l| quoted(&l.to_string())));
-    list(out, "locks", d.locks.iter().map(lock));
+    list(out, "ancestors", &d.ancestors, |out, id| quote(out, &[id.as_str()]));
+    list(out, "containers", &d.containers, |out, name| quote(out, &[name]));
+    list(out, "blocked_at", &d.blocked_at, lock_name);
+    list(out, "locks", &d.locks, lock);
     text
 }
 
@@ -88,7 +90,7 @@ pub fn head(d: &Deployment) -> String {
     padded(out, "ttl", &d.ttl.map_or(0, |t| t.as_nanos() as u64));
     padded(out, "expires", &wall);
     padded(out, "expires_boot", &boot);
-    padded(out, "command", &quoted(command));
+    padded(out, "command", &format_args!("\"{command}\""));
     padded(out, "command_pid", &process.pid);
     padded(out, "command_start", &process.start);
     padded(out, "failed", &d.failed.unwrap_or(-1));
@@ -114,39 +116,61 @@ fn line(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
     out.push('\n');
 }
 
-fn list(out: &mut String, key: &str, items: impl Iterator<Item = String>) {
-    let items: Vec<String> = items.collect();
-    if !items.is_empty() {
-        let _ = writeln!(out, "{key} = [{}]", items.join(", "));
-    }
+fn text_line(out: &mut String, key: &str, value: &str) {
+    out.push_str(key);
+    out.push_str(" = ");
+    quote(out, &[value]);
+    out.push('\n');
 }
 
-fn lock(request: &LockRequest) -> String {
+fn list<T>(out: &mut String, key: &str, items: &[T], item: impl Fn(&mut String, &T)) {
+    let Some((first, rest)) = items.split_first() else {
+        return;
+    };
+    out.push_str(key);
+    out.push_str(" = [");
+    item(out, first);
+    for other in rest {
+        out.push_str(", ");
+        item(out, other);
+    }
+    out.push_str("]\n");
+}
+
+fn lock_name(out: &mut String, lock: &LockName) {
+    quote(out, &[lock.kind.as_str(), ":", &lock.name]);
+}
+
+fn lock(out: &mut String, request: &LockRequest) {
+    out.push('[');
+    lock_name(out, &request.lock);
+    out.push_str(", ");
+    quote(out, &[request.mode.as_str()]);
     let limit = request.limit.map_or(0, std::num::NonZeroU32::get);
-    format!("[{}, {}, {limit}]", quoted(&request.lock.to_string()), quoted(request.mode.as_str()))
+    let _ = write!(out, ", {limit}]");
 }
 
-/// A TOML basic string.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+/// A TOML basic string of these pieces.
+fn quote(out: &mut String, pieces: &[&str]) {
+    let plain = |b: u8| (b' '..=b'~').contains(&b) && !matches!(b, b'"' | b'\\');
     out.push('"');
-    if text.bytes().all(|b| (b' '..=b'~').contains(&b) && !matches!(b, b'"' | b'\\')) {
-        out.push_str(text);
-        out.push('"');
-        return out;
-    }
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
+    for piece in pieces {
+        if piece.bytes().all(plain) {
+            out.push_str(piece);
+            continue;
+        }
+        for c in piece.chars() {
+            match c {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                c if c.is_control() => {
+                    let _ = write!(out, "\\u{:04x}", c as u32);
+                }
+                c => out.push(c),
             }
-            c => out.push(c),
         }
     }
     out.push('"');
-    out
 }
 
 fn nanos(time: SystemTime) -> u64 {
@@ -304,7 +328,7 @@ impl Scan<'_> {
         word.parse().ok()
     }
 
-    /// A TOML basic string, with the escapes that [`quoted`] writes.
+    /// A TOML basic string, with the escapes that [`quote`] writes.
     fn text(&mut self) -> Option<String> {
         self.skip("\"")?;
         let mut text = String::new();

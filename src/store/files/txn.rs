@@ -1,7 +1,7 @@
 //! A decision in the files store: the view of it, and its steps.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -29,12 +29,13 @@ pub(super) struct Files<'a> {
     pub(super) now: Now,
     /// Whether anything may be changed.
     pub(super) writes: bool,
-    pub(super) queues: HashMap<LockName, Queue>,
-    pub(super) lock_files: HashMap<LockName, Rc<Opened>>,
+    // Ordered: to hash a name takes longer than to find it among a thousand.
+    pub(super) queues: BTreeMap<LockName, Queue>,
+    pub(super) lock_files: BTreeMap<LockName, Rc<Opened>>,
     /// How many of those may stay open, once that has been asked.
     pub(super) keeps_open: Option<usize>,
-    pub(super) standings: HashMap<Id, Standing>,
-    pub(super) stems: HashMap<Id, Stem>,
+    pub(super) standings: BTreeMap<Id, Standing>,
+    pub(super) stems: BTreeMap<Id, Stem>,
     /// The locks whose lines have not been taken into `stems`.
     pub(super) unindexed: Vec<LockName>,
     /// How often those lines were searched instead.
