@@ -5,7 +5,7 @@ use crate::harness::Scene;
 use crate::tools::read;
 
 /// From looking for a topology to starting the command.
-const BEFORE: usize = 48;
+const BEFORE: usize = 49;
 /// From the command's end to the end of the program.
 const AFTER: usize = 31;
 
