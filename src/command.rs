@@ -21,6 +21,8 @@ use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
 const UNNOTED: Duration = Duration::from_millis(2);
 /// How long a command may run before its record is watched: short ones are spared the watch.
 const UNWATCHED: Duration = Duration::from_millis(100);
+/// And where the hold has to be confirmed: there who holds hears by its watch who waits, and hands on sooner for that.
+const UNHEARD: Duration = Duration::from_millis(20);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -212,7 +214,8 @@ impl Supervisor<'_> {
             return Ok(ended(status, interrupted));
         }
         self.witness.runs_on(running.pid());
-        if let Some(status) = wait_briefly(UNWATCHED, &mut running, signals, &mut interrupted)? {
+        let unwatched = if self.deadline().is_some() { UNHEARD } else { UNWATCHED };
+        if let Some(status) = wait_briefly(unwatched, &mut running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted));
         }
         let mut sleeper = match self.store.sleeper(self.retry) {

@@ -163,6 +163,7 @@ impl EtcdTxn<'_> {
             None => self.look_at(&locks)?,
         };
         let Some(mut fresh) = read else { return Ok(false) };
+        let whole = fresh.whole;
         // What was changed stays changed; was it not what it seemed, the commit will find out.
         let part = self.view.take();
         for id in self.before.keys() {
@@ -173,7 +174,7 @@ impl EtcdTxn<'_> {
         }
         self.store.saw(fresh.revision);
         self.view = Some(fresh);
-        Ok(true)
+        Ok(!whole)
     }
 
     /// The first look of a decision about these locks.
@@ -182,30 +183,26 @@ impl EtcdTxn<'_> {
         if self.view.is_some() || requests.len() > LOCKS {
             return Ok(());
         }
-        let EtcdStore { client, keys, .. } = self.store;
         let locks: Vec<LockName> = requests.iter().map(|r| r.lock.clone()).collect();
-        let few = Range { limit: FEW, ..Range::prefix(keys.deployments()) };
-        let steps = ranges(keys, &locks, &[]).into_iter().chain([few]).map(Step::Look).collect();
-        let look = Transaction { compares: Vec::new(), steps };
-        let answer = look.send(client, &[], Repeat::Harmless, self.deadline);
-        let mut answer = answer.map_err(|e| self.store.failed(e))?;
-        let few = answer.responses.pop().and_then(|r| r.response_range).unwrap_or_default();
-        self.view = if few.count <= few.kvs.len() as i64 {
-            let all = RangeAnswer { header: answer.header, ..few };
-            Some(View::of(all, client, keys, self.deadline).map_err(|e| self.store.failed(e))?)
-        } else {
-            read(answer, keys, &locks, &[])
-        };
+        self.view = self.look_at(&locks)?;
         self.view.iter().for_each(|view| self.store.saw(view.revision));
         Ok(())
     }
 
+    /// These locks, and everything where that is little.
     fn look_at(&self, locks: &[LockName]) -> Result<Option<View>> {
-        let keys = &self.store.keys;
-        let steps = ranges(keys, locks, &[]).into_iter().map(Step::Look).collect();
+        let EtcdStore { client, keys, .. } = self.store;
+        let few = Range { limit: FEW, ..Range::prefix(keys.deployments()) };
+        let steps = ranges(keys, locks, &[]).into_iter().chain([few]).map(Step::Look).collect();
         let look = Transaction { compares: Vec::new(), steps };
-        let answer = look.send(&self.store.client, &[], Repeat::Harmless, self.deadline);
-        Ok(read(answer.map_err(|e| self.store.failed(e))?, keys, locks, &[]))
+        let answer = look.send(client, &[], Repeat::Harmless, self.deadline);
+        let mut answer = answer.map_err(|e| self.store.failed(e))?;
+        let few = answer.responses.pop().and_then(|r| r.response_range).unwrap_or_default();
+        if few.count > few.kvs.len() as i64 {
+            return Ok(read(answer, keys, locks, &[]));
+        }
+        let all = RangeAnswer { header: answer.header, ..few };
+        View::of(all, client, keys, self.deadline).map(Some).map_err(|e| self.store.failed(e))
     }
 
     /// Reads one record, of the revision of what is known; `false` where everything is better read.

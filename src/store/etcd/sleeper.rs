@@ -30,7 +30,7 @@ const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// How long to wait for the rest of what one commit did: a watch tells it key by key.
 const REST: Duration = Duration::from_millis(10);
 /// How soon who holds looks who waits for it now: seldom, however many come.
-const CROWD: Duration = Duration::from_millis(50);
+const CROWD: Duration = Duration::from_millis(25);
 /// How many locks of a hold are watched at most.
 const LOCKS: usize = 16;
 
