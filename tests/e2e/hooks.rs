@@ -82,6 +82,8 @@ fn waiting_giving_up_and_cancelling_are_told() {
     forget(&scene);
     let waiting = scene.start(&["run", "--wait", "-l", "a", "--", "true"]);
     let id = text(&scene.until("waiting", 1)[0]["id"]);
+    // Two processes tell, each as soon as it can.
+    until_written(&scene, "told");
     scene.ok(&["cancel", &id]);
     assert_eq!(waiting.end().code, 75);
     assert_eq!(events(&scene), ["wait", "release"], "told once, by the one who cancelled it");
