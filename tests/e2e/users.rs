@@ -146,6 +146,13 @@ fn a_member_waits_for_another_is_told_of_it_and_woken() {
     assert_eq!(bob.end().code, 0);
 }
 
+/// Waits until a record says which process its command is: before, nobody but root can tell whether that lives.
+fn until_noted(scene: &Scene) {
+    eventually("its command is noted", || {
+        scene.shell("sh", "grep -q running srv/locks/deployments/attached/*").code == 0
+    });
+}
+
 #[test]
 fn a_member_clears_what_is_stale_and_what_is_alive_only_by_force() {
     let scene = shared("2770");
@@ -160,10 +167,7 @@ fn a_member_clears_what_is_stale_and_what_is_alive_only_by_force() {
 
     let killed = ALICE.start(&scene, &["run", "-l", "b", "--", "sleep", "1000"]);
     let dead = ALICE.until(&scene, "held", 1).remove(0);
-    // Once its record says which process that is: before, nobody but root can tell whether it lives.
-    eventually("its command is noted", || {
-        scene.shell("sh", "grep -q running srv/locks/deployments/attached/*").code == 0
-    });
+    until_noted(&scene);
     let command = crate::tools::child_of(killed.pid()).unwrap();
     killed.signal("KILL");
     signal(command, "KILL");
@@ -267,6 +271,7 @@ fn under_sudo_the_owner_is_whose_rights_are_used_and_the_locks_are_kept() {
     // sudo closes what it inherits: only its number is left to say that it lives.
     let mut run = ROOT.start(&scene, &["run", "-l", "b", "--", "sudo", "-n", "-u", "nobody", "cat"]);
     ROOT.until(&scene, "held", 1);
+    until_noted(&scene);
     run.signal("KILL");
     assert_eq!(BOB.run(&scene, &["run", "-n", "-l", "b", "--", "true"]).code, 75);
     run.let_go();
