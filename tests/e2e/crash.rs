@@ -2,6 +2,7 @@
 //! records, and the operator's hand on them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -16,16 +17,16 @@ use crate::tools::{
 fn orphaned(scene: &Scene, command: &[&str]) -> Group {
     let mut run = Group::of(scene, &[&["run", "-l", "a", "--reason", "why", "--"], command].concat());
     until_written(scene, "up");
-    until_noted(scene);
+    until_noted(&scene.locks());
     run.signal("KILL");
     eventually("the wrapper is gone", || !run.is_running());
     run
 }
 
-/// Waits until a run has noted its command's process.
-pub fn until_noted(scene: &Scene) {
+/// Waits until a run has noted its command's process, in this lock directory.
+pub fn until_noted(locks: &Path) {
     eventually("its command is noted", || {
-        let attached = std::fs::read_dir(scene.locks().join("deployments/attached")).unwrap();
+        let attached = std::fs::read_dir(locks.join("deployments/attached")).unwrap();
         let records = attached.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
         records.into_iter().any(|record| record.contains("command = \"running\""))
     });

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::crash::until_noted;
 use crate::harness::{Background, Said, Scene, eventually, said, signal};
 use crate::steps::text;
 use crate::tools::soon;
@@ -146,13 +147,6 @@ fn a_member_waits_for_another_is_told_of_it_and_woken() {
     assert_eq!(bob.end().code, 0);
 }
 
-/// Waits until a record says which process its command is: before, nobody but root can tell whether that lives.
-fn until_noted(scene: &Scene) {
-    eventually("its command is noted", || {
-        scene.shell("sh", "grep -q running srv/locks/deployments/attached/*").code == 0
-    });
-}
-
 #[test]
 fn a_member_clears_what_is_stale_and_what_is_alive_only_by_force() {
     let scene = shared("2770");
@@ -167,7 +161,8 @@ fn a_member_clears_what_is_stale_and_what_is_alive_only_by_force() {
 
     let killed = ALICE.start(&scene, &["run", "-l", "b", "--", "sleep", "1000"]);
     let dead = ALICE.until(&scene, "held", 1).remove(0);
-    until_noted(&scene);
+    // Before, nobody but root can tell whether it lives.
+    until_noted(&locks(&scene));
     let command = crate::tools::child_of(killed.pid()).unwrap();
     killed.signal("KILL");
     signal(command, "KILL");
@@ -271,7 +266,7 @@ fn under_sudo_the_owner_is_whose_rights_are_used_and_the_locks_are_kept() {
     // sudo closes what it inherits: only its number is left to say that it lives.
     let mut run = ROOT.start(&scene, &["run", "-l", "b", "--", "sudo", "-n", "-u", "nobody", "cat"]);
     ROOT.until(&scene, "held", 1);
-    until_noted(&scene);
+    until_noted(&locks(&scene));
     run.signal("KILL");
     assert_eq!(BOB.run(&scene, &["run", "-n", "-l", "b", "--", "true"]).code, 75);
     run.let_go();

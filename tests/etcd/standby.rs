@@ -164,14 +164,22 @@ fn a_waiters_command_is_started_as_shells_start_it() {
     }
 }
 
+/// A waiter that was typed into a terminal, and what stands by for it.
+fn typed<'a>(scene: &'a Scene, line: &str) -> (Terminal<'a>, u32, u32) {
+    let terminal = Terminal::open(scene, 120);
+    terminal.line(line);
+    let pid = scene.until("waiting", 1)[0]["pid"].as_u64().unwrap() as u32;
+    (terminal, pid, standby(pid))
+}
+
 #[test]
 fn a_stopped_waiter_goes_on_in_its_terminal() {
     let scene = Scene::new();
     let mut held = holder(&scene, &["-l", "a"]);
-    let terminal = Terminal::open(&scene, 120);
-    terminal.line("deploylock run --wait -q -l a -- sh -c 'echo up > up; read x; echo $x > heard; exit 4'");
-    let pid = scene.until("waiting", 1)[0]["pid"].as_u64().unwrap() as u32;
-    let program = standby(pid);
+    let (terminal, pid, program) = typed(
+        &scene,
+        "deploylock run --wait -q -l a -- sh -c 'echo up > up; read x; echo $x > heard; exit 4'",
+    );
     terminal.key("C-z");
     eventually("both are stopped", || [pid, program].iter().all(|p| status(*p).contains(") T ")));
     terminal.line("fg");
@@ -188,10 +196,7 @@ fn a_stopped_waiter_goes_on_in_its_terminal() {
 fn ctrl_c_ends_a_waiter_and_what_stands_by() {
     let scene = Scene::new();
     let mut held = holder(&scene, &["-l", "a"]);
-    let terminal = Terminal::open(&scene, 120);
-    terminal.line("deploylock run --wait -l a -- touch ran");
-    let pid = scene.until("waiting", 1)[0]["pid"].as_u64().unwrap() as u32;
-    let program = standby(pid);
+    let (terminal, _, program) = typed(&scene, "deploylock run --wait -l a -- touch ran");
     terminal.key("C-c");
     assert_eq!(terminal.status("rc"), "130");
     no_more(program);

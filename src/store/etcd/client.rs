@@ -204,7 +204,7 @@ impl Client {
         let mut slot = self.connection.borrow_mut();
         let (_, connection) = slot.as_mut().expect("connected above");
         let token = self.token.borrow();
-        match connection.ask(path, token.as_deref(), request.to_vec(), deadline) {
+        match connection.ask(path, token.as_deref(), request, deadline) {
             Ok((answer, again)) => {
                 if !again {
                     *slot = None;

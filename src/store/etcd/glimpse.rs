@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::EtcdStore;
-use super::client::{CallError, Client, Repeat};
+use super::client::{self, CallError, Client, Repeat};
 use super::commit::Transaction;
 use super::keys::{Keys, Part};
 use super::messages::{Range, RangeAnswer, Step, TxnAnswer, tree_end};
@@ -47,6 +47,13 @@ struct Line {
     waits: bool,
 }
 
+impl Line {
+    /// As [`Content::place`].
+    fn place(&self) -> (bool, Option<u64>) {
+        (self.waits, self.arrival)
+    }
+}
+
 impl Glimpse {
     /// What a lock's key says of one whose record was not read: whether it waits, and its line.
     pub(super) fn line(&self, lock: &LockName, id: &Id) -> Option<(bool, LineShown)> {
@@ -70,6 +77,16 @@ pub(super) fn ranges(keys: &Keys, locks: &[LockName], ids: &[Id]) -> Vec<Range> 
     let locks =
         locks.iter().flat_map(|lock| [Range::one(keys.lock(lock)), Range::prefix(keys.arrivals(lock))]);
     fixed.into_iter().chain(locks).chain(ids.iter().map(|id| tree(keys, id))).collect()
+}
+
+/// All of these, of one revision.
+fn look(
+    client: &Client,
+    ranges: impl IntoIterator<Item = Range>,
+    deadline: Duration,
+) -> client::Result<TxnAnswer> {
+    let steps = ranges.into_iter().map(Step::Look).collect();
+    Transaction { compares: Vec::new(), steps }.send(client, &[], Repeat::Harmless, deadline)
 }
 
 fn tree(keys: &Keys, id: &Id) -> Range {
@@ -118,7 +135,7 @@ fn queue_of(answer: &RangeAnswer, arrivals: &RangeAnswer, guard: i64) -> Option<
     let holders = shown.holders.into_iter().map(line(false));
     let mut queue: Vec<Line> =
         holders.chain(shown.waiters.into_iter().map(line(true))).collect::<Option<_>>()?;
-    queue.sort_by(|a, b| (a.waits, a.arrival, &a.entry.id).cmp(&(b.waits, b.arrival, &b.entry.id)));
+    queue.sort_by(|a, b| (a.place(), &a.entry.id).cmp(&(b.place(), &b.entry.id)));
     Some(queue)
 }
 
@@ -134,14 +151,14 @@ impl EtcdTxn<'_> {
         let Some(view) = &self.view else { return Ok(None) };
         let Some(lines) = view.glimpse.as_ref().and_then(|g| g.queues.get(lock)) else { return Ok(None) };
         let stored = lines.iter().filter(|line| !self.before.contains_key(&line.entry.id));
-        let mut queue: Vec<_> = stored.map(|l| ((l.waits, l.arrival), l.entry.clone())).collect();
+        let mut queue: Vec<_> = stored.map(|l| (l.place(), l.entry.clone())).collect();
         let changed = self.before.keys().filter_map(|id| view.records.get(id)?.content.as_ref().ok());
         queue.extend(changed.filter_map(|content| Some((content.place(), content.entry_at(lock)?))));
         queue.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         Ok(Some(queue.into_iter().map(|(_, entry)| entry).collect()))
     }
 
-    /// Makes sure that the lock's key was read, if it is to be.
+    /// Makes sure that the lock's key was read, if it is to be; `false`: everything was, or is to be.
     fn seen_at(&mut self, lock: &LockName) -> Result<bool> {
         let Some(view) = &self.view else { return Ok(false) };
         let known = view.glimpse.as_ref();
@@ -193,10 +210,8 @@ impl EtcdTxn<'_> {
     fn look_at(&self, locks: &[LockName]) -> Result<Option<View>> {
         let EtcdStore { client, keys, .. } = self.store;
         let few = Range { limit: FEW, ..Range::prefix(keys.deployments()) };
-        let steps = ranges(keys, locks, &[]).into_iter().chain([few]).map(Step::Look).collect();
-        let look = Transaction { compares: Vec::new(), steps };
-        let answer = look.send(client, &[], Repeat::Harmless, self.deadline);
-        let mut answer = answer.map_err(|e| self.store.failed(e))?;
+        let wanted = ranges(keys, locks, &[]).into_iter().chain([few]);
+        let mut answer = look(client, wanted, self.deadline).map_err(|e| self.store.failed(e))?;
         let few = answer.responses.pop().and_then(|r| r.response_range).unwrap_or_default();
         if few.count > few.kvs.len() as i64 {
             return Ok(read(answer, keys, locks, &[]));
@@ -264,11 +279,8 @@ pub(super) fn look_ahead(
     locks: &[LockName],
     deadline: Duration,
 ) -> Option<View> {
-    let look = Transaction {
-        compares: Vec::new(),
-        steps: ranges(keys, locks, &[]).into_iter().map(Step::Look).collect(),
-    };
-    let mut view = read(look.send(client, &[], Repeat::Harmless, deadline).ok()?, keys, locks, &[])?;
+    let answer = look(client, ranges(keys, locks, &[]), deadline).ok()?;
+    let mut view = read(answer, keys, locks, &[])?;
     let queues = &view.glimpse.as_ref()?.queues;
     let first = queues.values().filter_map(|queue| queue.iter().find(|line| line.waits));
     let first: BTreeSet<Id> = first.map(|line| line.entry.id.clone()).take(RECORDS).collect();

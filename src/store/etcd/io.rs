@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use rustls::ClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::address::Address;
 use super::tls::Tls;
-use super::wire::Address;
 
 /// What is polled.
 pub(super) struct Socket {

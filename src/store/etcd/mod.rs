@@ -4,6 +4,7 @@
 //! out only if what it rests on is still so; else it is made again. Liveness is a lease; sleeping is a watch.
 //! See `keys` for what lies where, `commit` for what is compared, and `docs/design.md` for why.
 
+mod address;
 mod arrivals;
 mod check;
 mod client;

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::address::Address;
 use super::tls::{Tls, TlsFiles};
-use super::wire::Address;
 
 /// The prefix of all keys where none is set.
 pub const PREFIX: &str = "/deploylock";

@@ -6,7 +6,6 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,9 +19,9 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Version};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::address::{Address, left};
 use super::io::{Io, Socket};
 use super::tls::Tls;
-use crate::clock;
 
 /// How much longer the body of an answer may take than its head.
 const TRANSFER: Duration = Duration::from_secs(4);
@@ -34,66 +33,6 @@ const WINDOW: u32 = 64 << 20;
 const PREFIX: usize = 5;
 /// Asks a member to end a stream when it has lost the others: it would just be silent.
 const REQUIRE_LEADER: (&str, &str) = ("hasleader", "true");
-
-/// Where a member listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) secure: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-impl Address {
-    /// Reads `http://host:port`; without a port it is etcd's own.
-    pub(super) fn parse(text: &str) -> Option<Address> {
-        let (secure, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-            (Some(rest), _) => (true, rest),
-            (None, Some(rest)) => (false, rest),
-            (None, None) if text.contains("://") => return None,
-            (None, None) => (false, text),
-        };
-        let rest = rest.trim_end_matches('/');
-        let bracket = rest.rfind(']').unwrap_or(0);
-        let (host, port) = match rest[bracket..].rfind(':') {
-            Some(colon) => (&rest[..bracket + colon], rest[bracket + colon + 1..].parse().ok()?),
-            None => (rest, 2379),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let sensible = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
-        sensible.then(|| Address { secure, host: host.to_owned(), port })
-    }
-
-    pub(super) fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-
-    /// Connects, until `deadline` by the boot clock.
-    pub(super) fn connect(&self, deadline: Duration) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for place in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&place, left(deadline)?) {
-                Ok(tcp) => {
-                    tcp.set_nodelay(true)?;
-                    tcp.set_read_timeout(Some(left(deadline)?))?;
-                    tcp.set_write_timeout(Some(left(deadline)?))?;
-                    return Ok(tcp);
-                }
-                Err(e) => last = e,
-            }
-        }
-        Err(last)
-    }
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.authority())
-    }
-}
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -112,11 +51,6 @@ pub(super) struct Answer {
     pub(super) said: String,
     /// The message.
     pub(super) body: Vec<u8>,
-}
-
-pub(super) fn left(deadline: Duration) -> io::Result<Duration> {
-    let left = deadline.saturating_sub(clock::since_boot());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 fn garbled(what: &str) -> io::Error {
@@ -245,7 +179,7 @@ impl Connection {
         &mut self,
         path: &str,
         headers: &[(&str, &str)],
-        messages: &[Vec<u8>],
+        messages: &[&[u8]],
         last: bool,
         deadline: Duration,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), Broken> {
@@ -274,7 +208,7 @@ impl Connection {
         &mut self,
         path: &str,
         token: Option<&str>,
-        message: Vec<u8>,
+        message: &[u8],
         deadline: Duration,
     ) -> Result<(Answer, bool), Broken> {
         let headers: Vec<_> = token.iter().map(|token| ("token", *token)).collect();
@@ -316,9 +250,10 @@ impl Connection {
         messages: &[Vec<u8>],
         deadline: Duration,
     ) -> io::Result<()> {
+        let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         let mut headers = vec![REQUIRE_LEADER];
         headers.extend(token.map(|token| ("token", token)));
-        let begun = self.begin(path, &headers, messages, false, deadline);
+        let begun = self.begin(path, &headers, &messages, false, deadline);
         let (mut response, asking) = begun.map_err(|broken| broken.why)?;
         let head = self.wheel.until(deadline, |context| Pin::new(&mut response).poll(context))?;
         let (head, hearing) = head.map_err(error)?.into_parts();
@@ -407,19 +342,6 @@ fn status(headers: &HeaderMap) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read() {
-        let read = |text: &str| Address::parse(text).map(|a| a.to_string());
-        assert_eq!(read("http://127.0.0.1:2379").as_deref(), Some("http://127.0.0.1:2379"));
-        assert_eq!(read("https://etcd.example/").as_deref(), Some("https://etcd.example:2379"));
-        assert_eq!(read("http://[::1]:4001").as_deref(), Some("http://[::1]:4001"));
-        assert_eq!(read("http://[::1]").as_deref(), Some("http://[::1]:2379"));
-        assert_eq!(read("etcd-1:2379").as_deref(), Some("http://etcd-1:2379"));
-        for wrong in ["", "http://", "ftp://x:1", "http://x:port", "http://user@x:1", "http://x:1/path"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn messages_come_back_in_whatever_pieces() {
