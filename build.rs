@@ -38,8 +38,13 @@ fn link_statically() {
     for (library, archive) in LIBRARIES {
         // Without an archive the program is linked as usual, and works as well, if not as fast.
         let Some(path) = find(archive) else { return };
+        let mut together = vec![path];
+        if library == "c" {
+            // They need each other, and some linkers look into an archive but once.
+            together.extend(["libgcc.a", "libgcc_eh.a"].into_iter().filter_map(find));
+        }
         let script = folder.join(format!("lib{library}.so"));
-        fs::write(script, format!("INPUT({path})\n")).expect("OUT_DIR can be written");
+        fs::write(script, format!("GROUP({})\n", together.join(" "))).expect("OUT_DIR can be written");
     }
     println!("cargo:rustc-link-arg-bins=-L{}", folder.display());
     println!("cargo:rustc-link-arg-bins=-static");
@@ -48,6 +53,7 @@ fn link_statically() {
     println!("cargo:rustc-link-arg-bins=-Wl,-z,noseparate-code,-z,norelro");
     if linker_is_rustc_s_own() {
         leave_unwind_tables_out(&folder);
+        put_the_start_together(&folder);
     }
     // The standard library asks where the stack ends, to say so should it overflow. The C library answers from
     // /proc/self/maps, which costs a thirtieth of a run. An answer that is not 0 means: not to be had.
@@ -77,6 +83,23 @@ fn leave_unwind_tables_out(folder: &Path) {
     // unwinder ends the program, silently. Its answer is not looked at.
     println!("cargo:rustc-link-arg-bins=-Wl,--defsym=_Unwind_Backtrace=getpid");
 }
+
+/// What every run goes through lies together, else each function of it is one more page fault.
+fn put_the_start_together(folder: &Path) {
+    println!("cargo:rerun-if-changed={ORDER}");
+    let order = fs::read_to_string(ORDER).expect("it is part of the package");
+    let section = |line: &str| match line.strip_prefix("libc.a:") {
+        Some(member) => format!("*libc.a:{member}(.text .text.*)\n"),
+        None => format!("*(.text.{line} .text.unlikely.{line})\n"),
+    };
+    let sections: String = order.lines().map(section).collect();
+    let script = folder.join("start.ld");
+    let text = format!("SECTIONS {{ .text.start : {{ {sections} }} }}\nINSERT BEFORE .text;\n");
+    fs::write(&script, text).expect("OUT_DIR can be written");
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
+}
+
+const ORDER: &str = "src/startup.order";
 
 /// Where the C compiler has this file.
 fn find(file: &str) -> Option<String> {
