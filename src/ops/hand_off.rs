@@ -69,6 +69,9 @@ fn end_nested(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<LockName>> {
 }
 
 fn settle(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
+    if !txn.awaited(locks)? {
+        return Ok(());
+    }
     hand_off(txn, locks)?;
     for lock in locks {
         if txn.queue(lock)?.iter().any(|entry| entry.under.is_some()) {

@@ -8,7 +8,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::{Keep, Kind, LockName, LockRequest, Sharing, Target};
@@ -158,7 +158,7 @@ fn containers<'a>(scope: &Scope<'a>, set: &mut LockSet) -> Vec<&'a str> {
 
 /// Rule 5.
 fn chains(scope: &Scope<'_>, locked: &[&str], set: &mut LockSet) {
-    let mut followed = HashSet::new();
+    let mut followed = BTreeSet::new();
     for start in locked {
         let mut at = *start;
         // Where another chain came by, the rest of this one is locked already.
@@ -180,7 +180,8 @@ fn chains(scope: &Scope<'_>, locked: &[&str], set: &mut LockSet) {
 
 /// Rule 6.
 fn groups(scope: &Scope<'_>, set: &mut LockSet) {
-    let touched: HashSet<&str> = scope.touched.iter().copied().collect();
+    let mut touched = BTreeSet::new();
+    touched.extend(scope.touched.iter().copied());
     for (name, group) in &scope.topology.groups {
         if group.containers.iter().any(|listed| touched.contains(listed.name.as_str())) {
             set.add(LockName::new(Kind::Group, name), Wish::declared(6, &group.concurrency, group.line));

@@ -2,7 +2,7 @@
 //!
 //! Every name that is not declared is refused here; which locks follow is the rules'.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Hint, PolicyError};
 use super::lock_set::Wish;
@@ -20,7 +20,7 @@ pub(super) struct Scope<'a> {
     /// The containers it touches, each once.
     pub(super) touched: Vec<&'a str>,
     /// The environment's containers, and the lines that list them.
-    listed: HashMap<&'a str, usize>,
+    listed: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> Scope<'a> {
@@ -47,8 +47,8 @@ impl<'a> Scope<'a> {
                 })?,
             )),
         };
-        let listed =
-            environment.containers.iter().map(|listed| (listed.name.as_str(), listed.line)).collect();
+        let mut listed = BTreeMap::new();
+        listed.extend(environment.containers.iter().map(|listed| (listed.name.as_str(), listed.line)));
         let mut scope =
             Scope { topology, target, name, environment, application, touched: Vec::new(), listed };
         scope.touched = scope.containers_asked_for()?;
@@ -60,7 +60,7 @@ impl<'a> Scope<'a> {
         if self.target.containers.is_empty() {
             return Ok(self.mapped().iter().map(|listed| listed.name.as_str()).collect());
         }
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut asked = Vec::new();
         for name in &self.target.containers {
             if !self.listed.contains_key(name.as_str()) {

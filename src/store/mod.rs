@@ -240,6 +240,14 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be removed.
     fn remove_paused(&mut self, id: &Id) -> Result<()>;
+
+    /// Whether anybody may wait for one of these: if not, there is nobody to hand them on to.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    fn awaited(&mut self, _locks: &[LockName]) -> Result<bool> {
+        Ok(true)
+    }
     /// Writes the fields of a deployment that may change while it lives: token, command, times, marks.
     ///
     /// # Errors

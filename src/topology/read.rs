@@ -3,7 +3,7 @@
 //! Which tables and keys there are is `parse`'s.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
@@ -256,7 +256,7 @@ impl<'a> Table<'a> {
             return Ok(None);
         };
         let array = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, expected))?;
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut names = Vec::with_capacity(array.len());
         for value in array {
             let name = self.name_in(field, value, expected)?;

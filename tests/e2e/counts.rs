@@ -5,9 +5,9 @@ use crate::harness::Scene;
 use crate::tools::read;
 
 /// From looking for a topology to starting the command.
-const BEFORE: usize = 49;
+const BEFORE: usize = 47;
 /// From the command's end to the end of the program.
-const AFTER: usize = 31;
+const AFTER: usize = 30;
 
 /// The system calls of deploylock itself, one a line.
 fn trace(scene: &Scene) -> Vec<String> {

@@ -143,13 +143,15 @@ pub fn id(deployment: &serde_json::Value) -> String {
     deployment["id"].as_str().unwrap().to_owned()
 }
 
-/// Nothing is listed, held or waited for, and no record or lock line lies about.
+/// Nothing is listed, held or waited for, and no record or lock line lies about, but for those that mean nothing and that
+/// a release of many locks leaves for the next to write over.
 #[track_caller]
 pub fn nothing_left(scene: &Scene) {
     let list = scene.list();
     assert_eq!(list["deployments"].as_array().unwrap().len(), 0, "{list}");
     assert_eq!(list["locks"].as_array().unwrap().len(), 0, "{list}");
-    let found = scene.shell("sh", "find locks/deployments -type f; grep -rhv '^#' locks/locks");
+    let lines = "find locks/deployments -type f; grep -rhv '^#' locks/locks | awk '$5 <= 2'";
+    let found = scene.shell("sh", lines);
     assert_eq!(found.out, "", "left behind");
 }
 

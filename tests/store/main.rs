@@ -12,6 +12,7 @@ mod faults;
 mod instants;
 #[cfg(feature = "etcd")]
 mod interleaved;
+mod left_lines;
 mod life;
 mod power;
 mod support;

@@ -89,6 +89,19 @@ pub fn give_back(store: &dyn Store, grant: Grant) -> Deployment {
     grant.deployment
 }
 
+/// A file system that several kernels may have mounted.
+pub struct Remote;
+
+impl Steps for Remote {
+    fn before(&self, _step: &deploylock::store::files::folder::Step<'_>) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn local(&self, _seen: bool) -> bool {
+        false
+    }
+}
+
 /// The ids in this state.
 pub fn ids(store: &dyn Store, wanted: impl Fn(State) -> bool) -> Vec<Id> {
     let all = survey::survey(store).unwrap().deployments;

@@ -94,19 +94,6 @@ fn a_lock_file_is_compacted_without_losing_a_line_whatever_step_fails() {
     assert!(compacted);
 }
 
-/// A file system that several kernels may have mounted.
-struct Remote;
-
-impl Steps for Remote {
-    fn before(&self, _step: &Step<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn local(&self, _seen: bool) -> bool {
-        false
-    }
-}
-
 /// The attached record as another boot wrote it.
 fn of_another_boot(path: &Path) {
     let record = only_file(&path.join("deployments/attached"));

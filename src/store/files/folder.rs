@@ -4,11 +4,14 @@
 //! are opened, and each step that changes something is announced to [`Steps`] first, so that tests can make any
 //! of them fail or end the world there.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFlags};
@@ -143,6 +146,8 @@ pub struct Top {
     pub device: u64,
     fd: OwnedFd,
     folders: [OnceLock<OwnedFd>; Folder::COUNT],
+    /// How often something was looked for in each of them, as far as that matters.
+    visits: [AtomicU8; Folder::COUNT],
     steps: Option<Arc<dyn Steps>>,
 }
 
@@ -172,7 +177,8 @@ impl Top {
         let local = is_local(&fd);
         let local = steps.as_ref().map_or(local, |s| s.local(local));
         let folders = [const { OnceLock::new() }; Folder::COUNT];
-        Ok(Some(Top { path: path.to_owned(), local, modes, device: stat.st_dev, fd, folders, steps }))
+        let visits = [const { AtomicU8::new(0) }; Folder::COUNT];
+        Ok(Some(Top { path: path.to_owned(), local, modes, device: stat.st_dev, fd, folders, visits, steps }))
     }
 
     /// Makes the directory and everything above it, with this mode for itself.
@@ -268,6 +274,16 @@ impl Top {
         Ok(cell.get_or_init(|| fd).as_fd())
     }
 
+    /// From where by which path a file is opened: a folder need not be opened for one file, when it is taken and when it
+    /// is given back.
+    fn way_to<'a>(&self, folder: Folder, name: &'a str) -> Result<(BorrowedFd<'_>, Cow<'a, str>)> {
+        let seldom = self.visits[folder.index()].fetch_add(1, Ordering::Relaxed) < 2;
+        if folder != Folder::Top && seldom && self.folders[folder.index()].get().is_none() {
+            return Ok((self.fd.as_fd(), format!("{}/{name}", folder.path()).into()));
+        }
+        Ok((self.folder(folder)?, name.into()))
+    }
+
     fn strange(&self, what: &'static str, folder: Folder, name: &str, e: Errno) -> StoreError {
         let path = self.show(folder, name);
         match e {
@@ -314,10 +330,15 @@ impl Top {
 
     fn open_with(&self, folder: Folder, name: &str, access: OFlags) -> Result<Option<Opened>> {
         let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = match beneath(self.folder(folder)?, name, flags, Bits::empty()) {
+        let (at, path) = self.way_to(folder, name)?;
+        let fd = match beneath(at, &path, flags, Bits::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(self.strange("open", folder, name, e)),
+            Err(e) => {
+                // It may be the folder that is not as it should be.
+                self.folder(folder)?;
+                return Err(self.strange("open", folder, name, e));
+            }
         };
         let stat = sys::fstat(&fd).map_err(|e| self.strange("look at", folder, name, e))?;
         let what = match FileType::from_raw_mode(stat.st_mode) {
@@ -419,6 +440,24 @@ impl Top {
             }
         }
         Ok(paths)
+    }
+
+    /// Whether there is nothing in a folder.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_empty(&self, folder: Folder) -> Result<bool> {
+        let wrong = |e| self.strange("read the folder", folder, ".", e);
+        let fd = self.folder(folder)?;
+        sys::seek(fd, sys::SeekFrom::Start(0)).map_err(wrong)?;
+        let mut buffer = [MaybeUninit::uninit(); 512];
+        let mut entries = sys::RawDir::new(fd, &mut buffer);
+        while let Some(entry) = entries.next() {
+            if !matches!(entry.map_err(wrong)?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn names_below(&self, folder: Folder, below: &str) -> Result<Vec<String>> {
@@ -604,7 +643,18 @@ fn beneath(at: BorrowedFd<'_>, path: &str, flags: OFlags, bits: Bits) -> rustix:
             other => return other,
         }
     }
-    sys::openat(at, path, flags | OFlags::NOFOLLOW, bits)
+    let mut parts = path.split('/').peekable();
+    let mut parent: Option<OwnedFd> = None;
+    loop {
+        let (part, last) = (parts.next().unwrap_or_default(), parts.peek().is_none());
+        let at = parent.as_ref().map_or(at, AsFd::as_fd);
+        let flags = if last { flags } else { OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC };
+        let fd = sys::openat(at, part, flags | OFlags::NOFOLLOW, bits)?;
+        if last {
+            return Ok(fd);
+        }
+        parent = Some(fd);
+    }
 }
 
 /// Whether only one kernel can have this file system mounted. What is not known is not.

@@ -10,8 +10,21 @@ const OLDER: &str = "history.1.jsonl";
 /// How long it may get before it is rotated, in bytes.
 const LONG: u64 = 16 << 20;
 
-/// Adds a line; a torn one that a crash left is ended first.
-pub(super) fn append(top: &Top, line: &str) -> Result<()> {
+/// Adds a line; a torn one that a crash left is ended first. `open` is the history, if this decision has written to it.
+pub(super) fn append(top: &Top, open: &mut Option<Opened>, line: &str) -> Result<()> {
+    let (mut opened, torn) = match open.take() {
+        Some(opened) => (opened, ""),
+        None => open_for_writing(top)?,
+    };
+    let text = format!("{torn}{line}\n");
+    top.write(&opened, text.as_bytes(), opened.length)?;
+    opened.length += text.len() as u64;
+    *open = Some(opened);
+    Ok(())
+}
+
+/// The history, rotated where it is long, and what ends a torn line.
+fn open_for_writing(top: &Top) -> Result<(Opened, &'static str)> {
     let mut opened = top.open_or_create(Folder::Top, NAME)?;
     if opened.length > LONG {
         top.remove(Folder::Top, OLDER)?;
@@ -19,8 +32,7 @@ pub(super) fn append(top: &Top, line: &str) -> Result<()> {
         opened = top.open_or_create(Folder::Top, NAME)?;
     }
     let torn = if top.ends_a_line(&opened)? { "" } else { "\n" };
-    let text = format!("{torn}{line}\n");
-    top.write(&opened, text.as_bytes(), opened.length)
+    Ok((opened, torn))
 }
 
 /// All lines, those of before the last rotation first.

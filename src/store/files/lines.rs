@@ -9,7 +9,7 @@ use super::rebuild;
 use super::txn::Files;
 use crate::deployment::Id;
 use crate::engine::{Standing, View as _};
-use crate::model::LockName;
+use crate::model::{LockName, LockRequest};
 use crate::store::Result;
 
 /// Void lines a lock file may have before it is written anew, if there are also more of them than others.
@@ -102,9 +102,20 @@ impl Files<'_> {
     }
 
     /// Appends a line, after cutting what a crash left behind the last whole one.
-    pub(super) fn append(&mut self, lock: &LockName, line: &str) -> Result<()> {
+    pub(super) fn append(
+        &mut self,
+        stem: &Stem,
+        request: &LockRequest,
+        under: Option<&Id>,
+        of: usize,
+    ) -> Result<()> {
+        let lock = &request.lock;
         // Read before the file is opened for it: one without sense is made anew, with another inode.
         self.queue_mut(lock)?;
+        // On other file systems one that is there may not be seen yet.
+        if self.top.local {
+            self.drop_gone_tail(lock)?;
+        }
         let opened = match self.lock_file(lock)? {
             Some(opened) => opened,
             None => Rc::new(self.top.create(Folder::Locks(lock.kind), &names::lock_path(&lock.name))?),
@@ -112,24 +123,46 @@ impl Files<'_> {
         // Read again where writing fails.
         let (name, mut queue) =
             self.queues.remove_entry(lock).unwrap_or_else(|| (lock.clone(), Queue::default()));
-        for line in queue.lines.iter().filter(|line| self.is_known_gone(line)) {
+        let gone = self.known_gone();
+        let is_gone = |line: &Line| gone.contains(&line.entry.id);
+        for line in queue.lines.iter().filter(|line| is_gone(line)) {
             self.top.write(&opened, &[queue::VOID], line.offset)?;
         }
         if queue.is_ragged() {
             self.top.cut(&opened, queue.end())?;
         }
+        let line = queue::line(stem, request, under, of);
         self.top.write(&opened, line.as_bytes(), queue.end())?;
         let before = queue.lines.len();
-        queue.lines.retain(|line| !self.is_known_gone(line));
+        queue.lines.retain(|line| !is_gone(line));
         queue.void += before - queue.lines.len();
-        queue.push(line);
+        queue.push(line.len() as u64, stem, request, under, of);
         self.queues.insert(name, queue);
         Ok(())
     }
 
-    /// A line of which this decision has seen that it has no record.
-    fn is_known_gone(&self, line: &Line) -> bool {
-        self.standings.get(&line.entry.id) == Some(&Standing::Gone)
+    /// A new line takes the place of those at the end that are gone: of a lock that comes and goes, the only ones.
+    fn drop_gone_tail(&mut self, lock: &LockName) -> Result<()> {
+        // Between those that live they are marked where they have become many.
+        let place = self.queue_mut(lock)?.end() / queue::WIDTH;
+        if place >= MANY_VOID as u64 && place.is_power_of_two() {
+            self.strike_void(lock)?;
+        }
+        while let Some(last) = self.queue_mut(lock)?.lines.last().map(|line| line.entry.id.clone()) {
+            if self.standing(&last)? != Standing::Gone {
+                break;
+            }
+            let queue = self.queue_mut(lock)?;
+            queue.lines.pop();
+            queue.void += 1;
+        }
+        Ok(())
+    }
+
+    /// Those of which this decision has seen that they have no record: few, where the lines may be many.
+    fn known_gone(&self) -> Vec<Id> {
+        let gone = self.standings.iter().filter(|(_, standing)| **standing == Standing::Gone);
+        gone.map(|(id, _)| id.clone()).collect()
     }
 
     /// Voids the lines of `id`.
@@ -138,11 +171,18 @@ impl Files<'_> {
         self.queue_mut(lock)?;
         let (name, mut queue) =
             self.queues.remove_entry(lock).unwrap_or_else(|| (lock.clone(), Queue::default()));
-        let (mine, others): (Vec<_>, Vec<_>) =
-            queue.lines.drain(..).partition(|l| l.entry.id == *id || self.is_known_gone(l));
-        queue.void += mine.len();
-        if queue.void > MANY_VOID && queue.void > others.len() {
-            let text: String = others.iter().map(queue::again).collect();
+        let gone = self.known_gone();
+        let mut offsets = Vec::new();
+        queue.lines.retain(|line| {
+            let strike = line.entry.id == *id || gone.contains(&line.entry.id);
+            if strike {
+                offsets.push(line.offset);
+            }
+            !strike
+        });
+        queue.void += offsets.len();
+        if queue.void > MANY_VOID && queue.void > queue.lines.len() {
+            let text: String = queue.lines.iter().map(queue::again).collect();
             self.lock_files.remove(lock);
             return rebuild::replace(
                 self.top,
@@ -152,9 +192,8 @@ impl Files<'_> {
             );
         }
         if let Some(opened) = self.lock_file(lock)? {
-            mine.iter().try_for_each(|line| self.top.write(&opened, &[queue::VOID], line.offset))?;
+            offsets.iter().try_for_each(|offset| self.top.write(&opened, &[queue::VOID], *offset))?;
         }
-        queue.lines = others;
         self.queues.insert(name, queue);
         Ok(())
     }

@@ -61,7 +61,7 @@ pub struct FilesStore {
     /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
     was_there: Cell<bool>,
     listener: Option<Arc<dyn Listener>>,
-    synced: txn::Synced,
+    own: txn::Own,
 }
 
 struct OpenStore {
@@ -75,8 +75,8 @@ impl FilesStore {
     /// A store at this place. Touches nothing yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        let (open, was_there, synced) = Default::default();
-        FilesStore { place, open, was_there, listener: None, synced }
+        let (open, was_there, own) = Default::default();
+        FilesStore { place, open, was_there, listener: None, own }
     }
 
     /// The same store, with somebody who is told what the decisions made through it bring about.
@@ -198,7 +198,7 @@ impl Store for FilesStore {
                 let mut happened = Vec::new();
                 let heard = self.listener.is_some().then_some(&mut happened);
                 // Run, and with that the guard unlocked, before anybody hears of it.
-                let done = txn::Files::begin(&open.top, held, &self.synced)?.heard(heard).run(decision);
+                let done = txn::Files::begin(&open.top, held, &self.own)?.heard(heard).run(decision);
                 if let Some(listener) = self.listener.as_ref().filter(|_| !happened.is_empty()) {
                     listener.hear(happened);
                 }
@@ -215,7 +215,7 @@ impl Store for FilesStore {
                 return Ok(false);
             };
             if let Some(held) = guard::Held::lock(&open.top, &open.guard, true)? {
-                txn::Files::begin_look(&open.top, held, &self.synced)?.run(look)?;
+                txn::Files::begin_look(&open.top, held, &self.own)?.run(look)?;
                 return Ok(true);
             }
             *self.open.borrow_mut() = None;

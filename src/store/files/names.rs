@@ -135,8 +135,10 @@ impl BootTag {
     /// Reads what [`BootTag::as_str`] says; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let tag = BootTag::of(text);
-        (tag.as_str() == text).then_some(tag)
+        let bytes = text.as_bytes();
+        let mut tag = BootTag { text: [0; BOOT_TAG], length: bytes.len() as u8 };
+        tag.text.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        bytes.iter().all(u8::is_ascii_hexdigit).then_some(tag)
     }
 
     /// The letters.

@@ -15,6 +15,12 @@ use crate::model::{LockRequest, Mode};
 
 /// How long a line is, in bytes with its end: a divisor of a page, so that no kill can cut the write of one.
 pub const WIDTH: u64 = 128;
+/// What a line is filled up from.
+const PADDING: [u8; WIDTH as usize - 1] = [b' '; WIDTH as usize - 1];
+const SPACES: &str = match str::from_utf8(&PADDING) {
+    Ok(spaces) => spaces,
+    Err(_) => "",
+};
 /// The byte that makes a line void.
 pub const VOID: u8 = b'#';
 
@@ -53,17 +59,17 @@ impl Queue {
         self.lines.last().map_or(0, |line| line.end)
     }
 
-    /// Has the line that was written at [`Queue::end`], over a void one or behind all.
-    pub fn push(&mut self, line: &str) {
+    /// Has the line of this length that was written at [`Queue::end`], over a void one or behind all.
+    pub fn push(&mut self, length: u64, stem: &Stem, request: &LockRequest, under: Option<&Id>, of: usize) {
         let offset = self.end();
         if self.length > offset {
             self.void = self.void.saturating_sub(1);
         }
-        self.length = self.length.max(offset + line.len() as u64);
-        match parse(line.as_bytes(), offset) {
-            Some(line) => self.lines.push(line),
-            None => self.garbled = true,
-        }
+        let end = offset + length;
+        self.length = self.length.max(end);
+        let LockRequest { mode, limit, .. } = *request;
+        let entry = Entry { id: stem.id.clone(), mode, limit, under: under.cloned() };
+        self.lines.push(Line { offset, end, stem: stem.clone(), entry, of: Some(of) });
     }
 
     /// What lies behind [`Queue::end`] is not void lines of the usual width: it is to be cut before a line is
@@ -102,24 +108,24 @@ fn line_length(bytes: &[u8]) -> Option<usize> {
 }
 
 fn parse(line: &[u8], offset: u64) -> Option<Line> {
-    let mut words = Words(line);
-    let stem = Stem::parse(words.next()?)?;
+    let mut words = Words(line.strip_suffix(b"\n")?);
+    let stem = Stem::parse(text(words.next()?)?)?;
     let mode = match words.next()? {
-        "x" => Mode::Exclusive,
-        "s" => Mode::Shared,
+        b"x" => Mode::Exclusive,
+        b"s" => Mode::Shared,
         _ => return None,
     };
     let limit = match words.next()? {
-        "-" => None,
-        number => Some(number.parse::<NonZeroU32>().ok()?),
+        b"-" => None,
+        number => Some(text(number)?.parse::<NonZeroU32>().ok()?),
     };
     let under = match words.next()? {
-        "-" => None,
-        id => Some(id.parse().ok()?),
+        b"-" => None,
+        id => Some(text(id)?.parse().ok()?),
     };
-    let of = match (words.only_padding(), words.next()) {
-        (true, _) => None,
-        (false, number) => Some(number?.parse().ok()?),
+    let of = match words.only_padding() {
+        true => None,
+        false => Some(text(words.next()?)?.parse().ok()?),
     };
     words.only_padding().then(|| {
         let entry = Entry { id: stem.id.clone(), mode, limit, under };
@@ -127,24 +133,28 @@ fn parse(line: &[u8], offset: u64) -> Option<Line> {
     })
 }
 
-/// The words of a line, one by one.
+fn text(word: &[u8]) -> Option<&str> {
+    std::str::from_utf8(word).ok()
+}
+
+/// The words of a line, one by one. As bytes: a queue of hundreds is read at each release.
 struct Words<'a>(&'a [u8]);
 
 impl<'a> Words<'a> {
-    fn next(&mut self) -> Option<&'a str> {
-        let end = self.0.iter().position(|b| matches!(b, b' ' | b'\n'))?;
+    /// `None` at the end.
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = self.0.iter().position(|b| *b == b' ').unwrap_or(self.0.len());
         let (word, rest) = self.0.split_at(end);
-        self.0 = if rest[0] == b' ' { &rest[1..] } else { rest };
-        std::str::from_utf8(word).ok()
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(word)
     }
 
     /// What is left fills the line up to its end.
     fn only_padding(&self) -> bool {
-        const PADDING: [u8; WIDTH as usize] = [b' '; WIDTH as usize];
-        match self.0 {
-            [padding @ .., b'\n'] => PADDING.get(..padding.len()).is_some_and(|spaces| spaces == padding),
-            _ => false,
-        }
+        PADDING.get(..self.0.len()).is_some_and(|spaces| spaces == self.0)
     }
 }
 
@@ -182,8 +192,7 @@ fn entry_line(
         line.push(' ');
         line.push_str(&of.to_string());
     }
-    let padding = (WIDTH as usize - 1).saturating_sub(line.len());
-    line.extend(std::iter::repeat_n(' ', padding));
+    line.push_str(SPACES.get(line.len()..).unwrap_or_default());
     line.push('\n');
     line
 }

@@ -11,6 +11,9 @@ use crate::engine::Standing;
 use crate::model::Keep;
 use crate::store::{Result, Txn as _};
 
+/// How many records one decision keeps.
+const MANY_KNOWN: usize = 16;
+
 /// A record that was opened to be looked at, under the name it had then.
 pub(super) struct Seen {
     pub(super) id: Id,
@@ -19,11 +22,29 @@ pub(super) struct Seen {
     pub(super) opened: Opened,
 }
 
+/// A record that was found and read, as it was then.
+pub(super) struct Known {
+    pub(super) state: State,
+    pub(super) name: String,
+    pub(super) stored: Stored,
+    /// That it is dead, which does not change, and why.
+    pub(super) dead: Option<Verdict>,
+}
+
 impl Files<'_> {
+    /// This one's record is about to be another.
+    pub(super) fn changes(&mut self, id: &Id) {
+        self.last = None;
+        self.known.remove(id);
+    }
+
     /// Every place where the record may be, likeliest first.
     pub(super) fn places(&mut self, id: &Id) -> Result<Vec<(State, String)>> {
         if let Some(last) = self.last_of(id) {
             return Ok(vec![(last.state, last.name.clone())]);
+        }
+        if let Some(known) = self.known.get(id) {
+            return Ok(vec![(known.state, known.name.clone())]);
         }
         let stems = match self.stem_in_lines(id) {
             Some(stem) => vec![stem],
@@ -90,6 +111,11 @@ impl Files<'_> {
     /// Reads a record. What cannot be opened or understood is an answer, not an error.
     pub(super) fn load(&mut self, state: State, name: &str, stem: &Stem) -> Result<Option<Stored>> {
         let folder = Folder::Deployments(state);
+        if let Some(known) =
+            self.known.get(&stem.id).filter(|known| known.state == state && known.name == name)
+        {
+            return Ok(Some(known.stored.clone()));
+        }
         if let Some(opened) = self.last_opened(&stem.id, state, name) {
             return Ok(Some(self.understood(state, name, stem, self.top.read(opened))));
         }
@@ -105,7 +131,10 @@ impl Files<'_> {
 
     pub(super) fn understood(&self, state: State, name: &str, stem: &Stem, bytes: Result<Vec<u8>>) -> Stored {
         let bytes = bytes.map_err(|e| e.to_string());
-        let deployment = bytes.and_then(|bytes| record::read(&bytes, &stem.id));
+        let deployment = bytes.and_then(|bytes| match self.as_entered(&bytes, &stem.id) {
+            Some(d) => Ok(d),
+            None => record::read(&bytes, &stem.id),
+        });
         match deployment {
             Ok(d) => Stored::Readable(state, Box::new(d)),
             Err(why) => {
@@ -119,10 +148,20 @@ impl Files<'_> {
         for (state, name) in places {
             let Some(stem) = Stem::parse(&name) else { continue };
             if let Some(stored) = self.load(state, &name, &stem)? {
+                self.know(state, name, &stored);
                 return Ok(Some(stored));
             }
         }
         Ok(None)
+    }
+
+    /// Keeps it for whoever asks for it again in this decision.
+    fn know(&mut self, state: State, name: String, stored: &Stored) {
+        if self.known.len() >= MANY_KNOWN {
+            self.known.clear();
+        }
+        let known = Known { state, name, stored: stored.clone(), dead: None };
+        self.known.insert(stored.id().clone(), known);
     }
 
     pub(super) fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
@@ -155,6 +194,7 @@ impl Files<'_> {
             }
             let Some(stem) = Stem::parse(&name) else { continue };
             if let Some(stored) = self.load(state, &name, &stem)? {
+                self.know(state, name, &stored);
                 return Ok(Some(Peek::Record(stored)));
             }
         }

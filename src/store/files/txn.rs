@@ -8,11 +8,11 @@ use std::rc::Rc;
 use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
 use super::names::{self, Stem};
-use super::queue::{self, Queue};
-use super::records::{Seen, standing_of};
+use super::queue::Queue;
+use super::records::{Known, Seen, standing_of};
 use super::{history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
-use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Happening, Id, Place, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
 use crate::model::{Keep, LockName};
 use crate::process;
@@ -20,6 +20,9 @@ use crate::store::{Decision, Lease, Result, StoreError, Txn};
 
 /// Where inherited descriptors go, out of the way of those that scripts number themselves.
 const HIGH_DESCRIPTOR: i32 = 200;
+
+/// Of so many locks it takes longer to see whether anybody waits than to look into their files.
+const FEW: usize = 2;
 
 /// A decision in progress.
 pub(super) struct Files<'a> {
@@ -42,16 +45,28 @@ pub(super) struct Files<'a> {
     pub(super) searches: usize,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
     pub(super) last: Option<Seen>,
-    /// The last record that was made durable, as it was then.
-    synced: &'a Synced,
+    /// The records that were asked for by their ids: nobody else may change them as long as we decide.
+    pub(super) known: BTreeMap<Id, Known>,
+    /// What is known of our own records, if they are as they were.
+    own: &'a Own,
+    /// The history, once it has been written to.
+    history: Option<Opened>,
+    /// That nobody waited when it was looked at, and nobody came since: only we could have let anybody in.
+    pub(super) nobody_waits: bool,
     /// A record that may hold anything: as long as it lies there nobody gets a number, and so no lock.
     pub(super) forgotten: Option<Unreadable>,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
 }
 
-/// What a process has last made durable: whose record, and its bytes.
-pub(super) type Synced = RefCell<Option<(Id, Vec<u8>)>>;
+/// What a process remembers of its own records from one decision to the next.
+#[derive(Default)]
+pub(super) struct Own {
+    /// What it has last made durable: whose record, and its bytes.
+    synced: RefCell<Option<(Id, Vec<u8>)>>,
+    /// What it has last entered: the record's bytes, and what they say.
+    entered: RefCell<Option<Box<(String, Deployment)>>>,
+}
 
 /// What keeps a record alive: its descriptor, advisory-locked.
 pub struct FileLease {
@@ -75,26 +90,21 @@ impl Lease for FileLease {
 
 impl<'a> Files<'a> {
     /// Begins a decision: what a crash or a power failure left is put right first.
-    pub(super) fn begin(top: &'a Top, held: guard::Held<'a>, synced: &'a Synced) -> Result<Self> {
+    pub(super) fn begin(top: &'a Top, held: guard::Held<'a>, own: &'a Own) -> Result<Self> {
         certain()?;
         let boot = &process::here().boot;
         match held.read()? {
-            Some(content) if content.boot == *boot => Ok(Files::new(top, held, content, synced)),
-            other => Files::begin_boot(top, held, other, synced),
+            Some(content) if content.boot == *boot => Ok(Files::new(top, held, content, own)),
+            other => Files::begin_boot(top, held, other, own),
         }
     }
 
     /// The first decision in this boot, or ever: the lock files' unsynced lines may be lost, the records' are not.
-    fn begin_boot(
-        top: &'a Top,
-        held: guard::Held<'a>,
-        old: Option<Content>,
-        synced: &'a Synced,
-    ) -> Result<Self> {
+    fn begin_boot(top: &'a Top, held: guard::Held<'a>, old: Option<Content>, own: &'a Own) -> Result<Self> {
         test_locking(top)?;
         let number = old.as_ref().map_or(0, |c| c.ceiling);
         let content = Content { boot: process::here().boot.clone(), number, ceiling: number };
-        let mut txn = Files::new(top, held, content, synced);
+        let mut txn = Files::new(top, held, content, own);
         let highest = rebuild::rebuild(&mut txn)?;
         // A guard that said nothing must not give a number twice.
         let number = if old.is_some() { number } else { highest };
@@ -110,15 +120,15 @@ impl<'a> Files<'a> {
     }
 
     /// Begins a look, which repairs nothing.
-    pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>, synced: &'a Synced) -> Result<Self> {
+    pub(super) fn begin_look(top: &'a Top, held: guard::Held<'a>, own: &'a Own) -> Result<Self> {
         certain()?;
         let none = Content { boot: String::new(), number: 0, ceiling: 0 };
         let content = held.read()?.unwrap_or(none);
-        Ok(Files { writes: false, ..Files::new(top, held, content, synced) })
+        Ok(Files { writes: false, ..Files::new(top, held, content, own) })
     }
 
-    fn new(top: &'a Top, held: guard::Held<'a>, content: Content, synced: &'a Synced) -> Self {
-        let (queues, lock_files, standings, stems) = Default::default();
+    fn new(top: &'a Top, held: guard::Held<'a>, content: Content, own: &'a Own) -> Self {
+        let (queues, lock_files, standings, stems, known) = Default::default();
         Files {
             top,
             held,
@@ -133,7 +143,10 @@ impl<'a> Files<'a> {
             unindexed: Vec::new(),
             searches: 0,
             last: None,
-            synced,
+            known,
+            history: None,
+            nobody_waits: false,
+            own,
             forgotten: None,
             heard: None,
         }
@@ -194,13 +207,36 @@ impl<'a> Files<'a> {
         record::write_seen(d, self.top.device)
     }
 
+    /// Keeps what was written, for when it is read again.
+    fn remember(&self, d: &Deployment, text: String) {
+        let place = Place { device: self.top.device, ..d.place.clone() };
+        *self.own.entered.borrow_mut() = Some(Box::new((text, Deployment { place, ..d.clone() })));
+    }
+
+    /// What these bytes of its record say, if it is our own and nobody has written to it.
+    pub(super) fn as_entered(&self, bytes: &[u8], id: &Id) -> Option<Deployment> {
+        let entered = self.own.entered.borrow();
+        let (text, d) = entered.as_deref()?;
+        if d.id != *id || text.as_bytes() != bytes {
+            return None;
+        }
+        debug_assert_eq!(record::read(bytes, id).as_ref(), Ok(d));
+        Some(d.clone())
+    }
+
     /// A line in the file of each lock.
     fn write_lines(&mut self, d: &Deployment, stem: &Stem, under: &[(LockName, Id)]) -> Result<()> {
         for request in &d.locks {
             let over = under.iter().find(|(lock, _)| *lock == request.lock).map(|(_, id)| id);
-            self.append(&request.lock, &queue::line(stem, request, over, d.locks.len()))?;
+            self.append(stem, request, over, d.locks.len())?;
         }
         Ok(())
+    }
+
+    /// Whether the lines of one that is gone need no mark: nobody stands behind them, and nobody of its id comes again.
+    fn lines_may_stay(&mut self, id: &Id, locks: &[LockName]) -> bool {
+        let paused = || self.top.exists(Folder::Deployments(State::Paused), id.as_str());
+        locks.len() > FEW && matches!(paused(), Ok(false)) && matches!(self.awaited(locks), Ok(false))
     }
 
     fn undo(&mut self, d: &Deployment, state: State, name: &str) {
@@ -304,6 +340,9 @@ impl Txn for Files<'_> {
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
+        if let Some(known) = self.known.get(id) {
+            return Ok(Some(known.stored.clone()));
+        }
         let places = self.places(id)?;
         self.find_by(places)
     }
@@ -326,10 +365,17 @@ impl Txn for Files<'_> {
     }
 
     fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
+        let known = self.known.get(stored.id()).filter(|known| known.state == stored.state());
+        if let Some(dead) = known.and_then(|known| known.dead.clone()) {
+            return Ok(dead);
+        }
         let verdict = match stored {
             Stored::Readable(state, d) => self.judge(*state, d)?,
             Stored::Unreadable(u) => self.judge_unreadable(u)?,
         };
+        if let Some(known) = self.known.get_mut(stored.id()).filter(|known| known.state == stored.state()) {
+            known.dead = matches!(verdict, Verdict::Dead(_)).then(|| verdict.clone());
+        }
         // A list asks for the verdict on every record, then for everybody's standing at every lock. Beside a paused
         // one may lie the record with which it is being resumed.
         if stored.state() != State::Paused {
@@ -340,7 +386,8 @@ impl Txn for Files<'_> {
     }
 
     fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
-        self.last = None;
+        self.changes(&d.id);
+        self.nobody_waits = false;
         let stem = Files::stem_of(d);
         let name = stem.to_string();
         let waiting = Folder::Deployments(State::Waiting);
@@ -350,7 +397,9 @@ impl Txn for Files<'_> {
         let written = (|| {
             fs2::FileExt::try_lock_exclusive(&opened.file)
                 .map_err(|e| io_failed("lock", &self.top.show(waiting, &name), e))?;
-            self.top.write(&opened, self.text(d).as_bytes(), 0)?;
+            let text = self.text(d);
+            self.top.write(&opened, text.as_bytes(), 0)?;
+            self.remember(d, text);
             match state {
                 State::Waiting => self.write_lines(d, &stem, under),
                 State::Attached | State::Detached => {
@@ -376,15 +425,18 @@ impl Txn for Files<'_> {
         let Some((State::Waiting, name, opened)) = self.locate(id, true)? else {
             return Ok(());
         };
-        let mut d = record::read(&self.top.read(&opened)?, id).map_err(|why| StoreError::Unreadable {
-            id: id.clone(),
-            path: self.top.show(Folder::Deployments(State::Waiting), &name).display().to_string(),
-            why,
-        })?;
+        let mut d = match self.known.get(id) {
+            Some(Known { stored: Stored::Readable(_, d), .. }) => (**d).clone(),
+            _ => record::read(&self.top.read(&opened)?, id).map_err(|why| StoreError::Unreadable {
+                id: id.clone(),
+                path: self.top.show(Folder::Deployments(State::Waiting), &name).display().to_string(),
+                why,
+            })?,
+        };
         d.token = Some(token);
         d.since = self.now.wall;
         d.expires = d.ttl.map(|ttl| Expiry { wall: self.now.wall + ttl, boot: self.now.boot + ttl });
-        self.last = None;
+        self.changes(id);
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
         self.attach(&name, &opened, d.on_crash)
@@ -395,14 +447,14 @@ impl Txn for Files<'_> {
             return Ok(());
         };
         let (head, bytes) = (record::head(d), self.top.read(&opened)?);
+        self.changes(&d.id);
         if !bytes.starts_with(head.as_bytes()) {
             self.top.write(&opened, head.as_bytes(), 0)?;
             self.top.sync(&opened)?;
-        } else if self.synced.borrow().as_ref() != Some(&(d.id.clone(), bytes)) {
+        } else if self.own.synced.borrow().as_ref() != Some(&(d.id.clone(), bytes)) {
             self.top.sync(&opened)?;
         }
         let target = Folder::Deployments(to);
-        self.last = None;
         self.top.rename((Folder::Deployments(from), &name), (target, d.id.as_str()))?;
         self.standings.remove(&d.id);
         self.top.sync_folder(target)?;
@@ -417,7 +469,8 @@ impl Txn for Files<'_> {
     }
 
     fn take_over(&mut self, d: &Deployment) -> Result<Box<dyn Lease>> {
-        self.last = None;
+        self.changes(&d.id);
+        self.nobody_waits = false;
         takeover::take_over(self, d)
     }
 
@@ -437,12 +490,14 @@ impl Txn for Files<'_> {
             if state == State::Detached {
                 self.remove_paused(id)?;
             }
-            self.last = None;
+            self.changes(id);
             let unlinked = self.unlink(state, &name, &stored)?;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
-            for lock in &locks {
-                let _ = self.strike(lock, id);
+            if !(state.holds() && self.lines_may_stay(id, &locks)) {
+                for lock in &locks {
+                    let _ = self.strike(lock, id);
+                }
             }
             if unlinked {
                 // A resumed one that waits is still paused beside that, and is again if it was killed.
@@ -455,8 +510,20 @@ impl Txn for Files<'_> {
         Ok(None)
     }
 
+    fn awaited(&mut self, locks: &[LockName]) -> Result<bool> {
+        // Elsewhere another host's waiter may not be seen yet.
+        if locks.len() <= FEW || !self.top.local {
+            return Ok(true);
+        }
+        if !self.nobody_waits {
+            self.nobody_waits = self.top.is_empty(Folder::Deployments(State::Waiting))?;
+        }
+        Ok(!self.nobody_waits)
+    }
+
     fn remove_paused(&mut self, id: &Id) -> Result<()> {
         let paused = Folder::Deployments(State::Paused);
+        self.changes(id);
         if self.top.remove(paused, id.as_str())? {
             self.top.sync_folder(paused)?;
         }
@@ -467,6 +534,7 @@ impl Txn for Files<'_> {
         let Some((_, _, opened)) = self.locate(&d.id, true)? else {
             return Ok(());
         };
+        self.changes(&d.id);
         self.top.write(&opened, record::head(d).as_bytes(), 0)?;
         self.standings.remove(&d.id);
         Ok(())
@@ -481,7 +549,7 @@ impl Txn for Files<'_> {
             Some((_, _, opened)) => {
                 let bytes = self.top.read(&opened)?;
                 self.top.sync(&opened)?;
-                *self.synced.borrow_mut() = Some((id.clone(), bytes));
+                *self.own.synced.borrow_mut() = Some((id.clone(), bytes));
                 Ok(())
             }
             None => Ok(()),
@@ -489,7 +557,7 @@ impl Txn for Files<'_> {
     }
 
     fn log(&mut self, line: &str) -> Result<()> {
-        history::append(self.top, line)
+        history::append(self.top, &mut self.history, line)
     }
 
     fn ledger(&mut self, lock: &LockName) -> Result<Vec<String>> {
@@ -522,6 +590,7 @@ impl Txn for Files<'_> {
         // The lines are nobody else's to change as long as we decide.
         self.standings.clear();
         self.last = None;
+        self.known.clear();
     }
 
     fn is_heard(&self) -> bool {

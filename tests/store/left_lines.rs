@@ -1,0 +1,107 @@
+//! The lines of what is gone: of several locks that nobody waits for they stay where they are, mean nothing, and are
+//! written over by who comes next.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deploylock::model::LockRequest;
+use deploylock::store::files::queue;
+
+use crate::support::{
+    Remote, conflict, exclusive, files, give_back, hold, shared, try_now, until_waiting, wait_in_thread,
+    with_steps,
+};
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+fn all_exclusive() -> Vec<LockRequest> {
+    NAMES.map(exclusive).to_vec()
+}
+
+fn lock_files(path: &Path) -> [PathBuf; 4] {
+    NAMES.map(|name| path.join("locks/name").join(name))
+}
+
+fn is_marked(file: &Path) -> bool {
+    fs::read(file).unwrap()[0] == queue::VOID
+}
+
+#[test]
+fn they_stay_and_are_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    for _ in 0..20 {
+        let grant = hold(&files(&path), &all_exclusive());
+        for file in lock_files(&path) {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.starts_with(grant.deployment.id.as_str()), "{text}");
+            assert_eq!(text.len() as u64, queue::WIDTH, "{text}");
+        }
+        drop(conflict(try_now(&files(&path), &[shared("c", 0)])));
+        give_back(&files(&path), grant);
+        assert!(lock_files(&path).iter().all(|file| !is_marked(file)), "nothing is written at a release");
+        // Free, whoever looks, and alone as well as together.
+        give_back(&files(&path), hold(&files(&path), &[exclusive("b")]));
+    }
+    deploylock::ops::clear::tidy(&files(&path)).unwrap();
+    assert!(lock_files(&path).iter().all(|file| !file.exists()));
+}
+
+#[test]
+fn between_those_that_live_they_do_not_become_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let mut wanted = NAMES.map(|name| shared(name, 0)).to_vec();
+    wanted[3] = shared("d", 3);
+    let mut before = hold(&store, &wanted);
+    for _ in 0..600 {
+        let next = hold(&store, &wanted);
+        give_back(&store, std::mem::replace(&mut before, next));
+    }
+    for file in lock_files(&path) {
+        let lines = fs::metadata(&file).unwrap().len() / queue::WIDTH;
+        assert!(lines <= 130, "{}: {lines} lines, of which one counts", file.display());
+    }
+    drop(conflict(try_now(&store, &[exclusive("a")])));
+    give_back(&store, before);
+    give_back(&store, hold(&store, &all_exclusive()));
+}
+
+#[test]
+fn where_somebody_waits_they_are_marked_and_the_locks_are_handed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let grant = hold(&files(&path), &all_exclusive());
+    let wanted = [exclusive("d")];
+    std::thread::scope(|scope| {
+        let waiting = wait_in_thread(scope, Box::new(files(&path)), &wanted);
+        until_waiting(&files(&path), 1);
+        give_back(&files(&path), grant);
+        let granted = waiting.join().unwrap();
+        assert!(lock_files(&path).iter().all(|file| is_marked(file)));
+        give_back(&files(&path), granted);
+    });
+}
+
+#[test]
+fn one_that_may_come_again_leaves_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let grant = hold(&files(&path), &all_exclusive());
+    // As while it is being resumed: killed now, it is paused as before, and keeps its id.
+    let attached = fs::read_dir(path.join("deployments/attached")).unwrap().next().unwrap().unwrap().path();
+    fs::copy(attached, path.join("deployments/paused").join(grant.deployment.id.as_str())).unwrap();
+    give_back(&files(&path), grant);
+    assert!(lock_files(&path).iter().all(|file| is_marked(file)));
+}
+
+#[test]
+fn where_another_host_s_waiter_may_be_out_of_sight_they_are_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = with_steps(&path, Some(Arc::new(Remote)));
+    give_back(&store, hold(&store, &all_exclusive()));
+    assert!(lock_files(&path).iter().all(|file| is_marked(file)));
+}
