@@ -20,7 +20,7 @@ use crate::process;
 use crate::signals::Signals;
 use crate::store::Store;
 
-#[derive(Args)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub struct Acquire {
     #[command(flatten)]
     target: TargetArgs,
@@ -43,9 +43,10 @@ pub struct Acquire {
 }
 
 /// How a grant is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// The deployment's id
+    #[default]
     Id,
     /// Lines for `eval` that export what a wrapped command would be told
     Shell,
@@ -77,6 +78,11 @@ impl Exec for Acquire {
 }
 
 impl Acquire {
+    /// The options of the commonest call.
+    pub fn plain(target: TargetArgs, wait: WaitArgs, record: RecordArgs) -> Self {
+        Acquire { target, wait, record, ..Acquire::default() }
+    }
+
     fn prepare(&self, context: &Context) -> Result<(Opened, Draft, Patience, std::time::Duration), Failure> {
         if let Some(id) = &self.resume {
             let store = context.store()?;

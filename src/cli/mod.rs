@@ -206,9 +206,9 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
         Some(tied::Unused::NotWanted) => return code::FAILED,
         None => {}
     }
-    if let Some((global, run)) = quick::parse(&arguments) {
+    if let Some((global, call)) = quick::parse(&arguments) {
         let context = Context::new(global);
-        return finish(run.exec(&context), Some(&context));
+        return finish(call.exec(&context), Some(&context));
     }
     if arguments.get(1).is_some_and(|word| word == names::WORD) {
         return names::complete(&arguments[2..]);

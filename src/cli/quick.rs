@@ -1,34 +1,55 @@
-//! The plain words of the commonest call, `run`, read without the grammar.
+//! The plain words of the commonest calls, `run`, `acquire` and `release`, read without the grammar.
 //!
-//! Building and walking clap's grammar is the largest part of an uncontended `run` (`docs/performance.md`). What is
+//! Building and walking clap's grammar would be the largest part of each (`docs/performance.md`). What is
 //! read here clap reads the same way, which a property test makes sure of; at anything else this gives up, and
 //! clap explains.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::context::Global;
+use super::acquire::Acquire;
+use super::context::{Context, Global};
+use super::release::Release;
 use super::run::Run;
 use super::target::duration;
+use super::{Answer, Exec};
 
-/// The options of the call, if it is a `run` in nothing but plain words.
-pub fn parse(arguments: &[OsString]) -> Option<(Global, Run)> {
-    let end = arguments.iter().position(|a| a == "--")?;
-    let (words, command) = (arguments.get(1..end)?, &arguments[end + 1..]);
-    if command.is_empty() {
-        return None;
+/// A call in nothing but plain words.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Call {
+    Run(Run),
+    Acquire(Acquire),
+    Release(Release),
+}
+
+impl Call {
+    pub fn exec(self, context: &Context) -> Answer {
+        match self {
+            Call::Run(run) => run.exec(context),
+            Call::Acquire(acquire) => acquire.exec(context),
+            Call::Release(release) => release.exec(context),
+        }
     }
+}
+
+/// The options of the call, if it is one of these.
+pub fn parse(arguments: &[OsString]) -> Option<(Global, Call)> {
+    let end = arguments.iter().position(|a| a == "--");
+    let command = end.map(|end| &arguments[end + 1..]);
+    let words = arguments.get(1..end.unwrap_or(arguments.len()))?;
     let mut words = words.iter().map(|word| word.to_str());
-    let (mut global, mut run, mut named) = (Global::default(), Run::default(), false);
+    let (mut global, mut run, mut release) = (Global::default(), Run::default(), Release::default());
+    let mut name = "";
     while let Some(word) = words.next() {
         let word = word?;
         let mut value = || words.next().flatten().filter(|v| !v.is_empty() && !v.starts_with('-'));
         match word {
-            "run" if !named => named = true,
+            "run" | "acquire" | "release" if name.is_empty() => name = word,
             "-q" | "--quiet" if !global.quiet => global.quiet = true,
             "--lock-dir" if global.lock_dir.is_none() => global.lock_dir = Some(PathBuf::from(value()?)),
             "--config" if global.config.is_none() => global.config = Some(PathBuf::from(value()?)),
-            _ if !named => return None,
+            _ if name.is_empty() => return None,
+            id if name == "release" => release.ids.push(id.parse().ok()?),
             "-n" | "--no-wait" if !run.wait.any() => run.wait.no_wait = true,
             "--wait" if !run.wait.any() => run.wait.wait = Some(None),
             "-w" if !run.wait.any() => run.wait.wait_at_most = Some(duration(value()?).ok()?),
@@ -39,8 +60,19 @@ pub fn parse(arguments: &[OsString]) -> Option<(Global, Run)> {
             _ => return None,
         }
     }
-    run.command = command.to_vec();
-    named.then_some((global, run))
+    let call = match (name, command) {
+        ("run", Some([_, ..])) => {
+            run.command = command?.to_vec();
+            Call::Run(run)
+        }
+        ("acquire", None) => {
+            let Run { target, wait, record, .. } = run;
+            Call::Acquire(Acquire::plain(target, wait, record))
+        }
+        ("release", None) => Call::Release(release),
+        _ => return None,
+    };
+    Some((global, call))
 }
 
 #[cfg(test)]
@@ -49,11 +81,16 @@ mod tests {
     use clap::FromArgMatches as _;
     use proptest::prelude::*;
 
-    fn by_clap(arguments: &[OsString]) -> Option<(Global, Run)> {
+    fn by_clap(arguments: &[OsString]) -> Option<(Global, Call)> {
         let mut matches = crate::cli::grammar().try_get_matches_from(arguments).ok()?;
         let (name, mut own) = matches.remove_subcommand()?;
-        assert_eq!(name, "run");
-        Some((Global::from_arg_matches_mut(&mut matches).ok()?, Run::from_arg_matches_mut(&mut own).ok()?))
+        let call = match name.as_str() {
+            "run" => Call::Run(Run::from_arg_matches_mut(&mut own).ok()?),
+            "acquire" => Call::Acquire(Acquire::from_arg_matches_mut(&mut own).ok()?),
+            "release" => Call::Release(Release::from_arg_matches_mut(&mut own).ok()?),
+            other => panic!("{other} is read as another"),
+        };
+        Some((Global::from_arg_matches_mut(&mut matches).ok()?, call))
     }
 
     fn words(text: &[&str]) -> Vec<OsString> {
@@ -66,6 +103,10 @@ mod tests {
             &["run", "-l", "x", "--", "true"][..],
             &["--lock-dir", "d", "run", "-q", "--wait", "-l", "x", "--", "sh", "-c", "--", "-q"],
             &["run", "--env", "prod", "--app", "shop", "-w", "5m", "--reason", "a b", "--", "./deploy.sh"],
+            &["acquire", "-e", "prod", "-n"],
+            &["--config", "f", "acquire", "-l", "x", "-l", "y", "--wait", "--reason", "because"],
+            &["release"],
+            &["-q", "release", "--lock-dir", "d", "1042-k7f3qa", "1043-x2m9zt"],
         ] {
             let call = words(call);
             assert_eq!(parse(&call), by_clap(&call));
@@ -76,16 +117,18 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn what_is_read_here_clap_reads_the_same_way(call in proptest::collection::vec(
+        fn what_is_read_here_clap_reads_the_same_way(name in 0_usize..3, call in proptest::collection::vec(
             prop_oneof![
                 Just("run"), Just("-q"), Just("--quiet"), Just("--lock-dir"), Just("--config"), Just("-n"),
                 Just("--no-wait"), Just("--wait"), Just("-w"), Just("-l"), Just("--lock"), Just("-e"), Just("--env"),
                 Just("-a"), Just("--app"), Just("--reason"), Just("--"), Just("x"), Just("5s"), Just("90"), Just(""),
                 Just("list"), Just("-v"), Just("--wait=3"), Just("-lx"), Just("--shared"), Just("-"),
+                Just("acquire"), Just("release"), Just("1042-k7f3qa"), Just("--outcome"),
             ],
             0..9,
         )) {
-            let call: Vec<&str> = ["run"].into_iter().chain(call).chain(["--", "true"]).collect();
+            let (name, rest) = [("run", &["--", "true"][..]), ("acquire", &[]), ("release", &[])][name];
+            let call: Vec<&str> = [name].into_iter().chain(call).chain(rest.iter().copied()).collect();
             let call = words(&call);
             if let Some(read) = parse(&call) {
                 prop_assert_eq!(Some(read), by_clap(&call));

@@ -13,11 +13,11 @@ use crate::ops::versions;
 use crate::output::style::clean;
 use crate::store::Store;
 
-#[derive(Args)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub struct Release {
     /// The deployments' ids, in full [default: $DEPLOYLOCK_ID]
     #[arg(value_name = "ID")]
-    ids: Vec<Id>,
+    pub ids: Vec<Id>,
     /// How it went, for the history; also of the version, where it had one [default: done]
     #[arg(long, value_name = "OUTCOME", value_parser = ["done", "failed", "aborted"])]
     outcome: Option<String>,
