@@ -69,7 +69,7 @@ fn end_nested(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<LockName>> {
 }
 
 fn settle(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
-    if !txn.awaited(locks)? {
+    if !txn.awaited(locks) {
         return Ok(());
     }
     hand_off(txn, locks)?;

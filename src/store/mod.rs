@@ -242,11 +242,8 @@ pub trait Txn: View<Error = StoreError> {
     fn remove_paused(&mut self, id: &Id) -> Result<()>;
 
     /// Whether anybody may wait for one of these: if not, there is nobody to hand them on to.
-    ///
-    /// # Errors
-    /// When the store cannot be looked at.
-    fn awaited(&mut self, _locks: &[LockName]) -> Result<bool> {
-        Ok(true)
+    fn awaited(&mut self, _locks: &[LockName]) -> bool {
+        true
     }
     /// Writes the fields of a deployment that may change while it lives: token, command, times, marks.
     ///

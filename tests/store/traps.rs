@@ -224,3 +224,21 @@ fn a_number_beyond_the_durable_ceiling_raises_it_first() {
     let next = give_back(&store, hold(&store, &[exclusive("a")])).token.unwrap();
     assert!(next > last, "{next} after {last}");
 }
+
+#[test]
+fn where_another_host_may_change_a_folder_it_is_opened_anew_for_each_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = with_steps(&path, Some(Arc::new(Remote)));
+    give_back(&store, hold(&store, &[exclusive("a")]));
+    let grant = hold(&with_steps(&path, Some(Arc::new(Remote))), &[exclusive("a")]);
+    // What stands for a folder that this host remembers as it was: another one in its place, with what is in it.
+    let (attached, before) = (path.join("deployments/attached"), path.join("deployments/before"));
+    fs::rename(&attached, &before).unwrap();
+    fs::create_dir(&attached).unwrap();
+    let record = only_file(&before);
+    fs::rename(&record, attached.join(record.file_name().unwrap())).unwrap();
+    drop(conflict(try_now(&store, &[exclusive("a")])));
+    give_back(&with_steps(&path, Some(Arc::new(Remote))), grant);
+    give_back(&store, hold(&store, &[exclusive("a")]));
+}

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -275,9 +274,9 @@ impl Top {
     }
 
     /// From where by which path a file is opened: a folder need not be opened for one file, when it is taken and when it
-    /// is given back.
+    /// is given back. But where another host may have changed it, opening it is what makes this one look anew.
     fn way_to<'a>(&self, folder: Folder, name: &'a str) -> Result<(BorrowedFd<'_>, Cow<'a, str>)> {
-        let seldom = self.visits[folder.index()].fetch_add(1, Ordering::Relaxed) < 2;
+        let seldom = self.local && self.visits[folder.index()].fetch_add(1, Ordering::Relaxed) < 2;
         if folder != Folder::Top && seldom && self.folders[folder.index()].get().is_none() {
             return Ok((self.fd.as_fd(), format!("{}/{name}", folder.path()).into()));
         }
@@ -440,24 +439,6 @@ impl Top {
             }
         }
         Ok(paths)
-    }
-
-    /// Whether there is nothing in a folder.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn is_empty(&self, folder: Folder) -> Result<bool> {
-        let wrong = |e| self.strange("read the folder", folder, ".", e);
-        let fd = self.folder(folder)?;
-        sys::seek(fd, sys::SeekFrom::Start(0)).map_err(wrong)?;
-        let mut buffer = [MaybeUninit::uninit(); 512];
-        let mut entries = sys::RawDir::new(fd, &mut buffer);
-        while let Some(entry) = entries.next() {
-            if !matches!(entry.map_err(wrong)?.file_name().to_bytes(), b"." | b"..") {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     fn names_below(&self, folder: Folder, below: &str) -> Result<Vec<String>> {

@@ -134,7 +134,8 @@ impl FilesStore {
 
     /// The store as it is; `None` where there is none.
     fn existing(&self) -> Result<Option<Arc<OpenStore>>> {
-        if let Some(open) = self.remembered() {
+        // Where another host may have changed the folders, opening them is what makes this one look anew.
+        if let Some(open) = self.remembered().filter(|open| open.top.local) {
             return Ok(Some(open));
         }
         let Some(top) = Top::open(&self.place.directory, self.place.steps.clone())? else {

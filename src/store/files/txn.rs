@@ -236,7 +236,7 @@ impl<'a> Files<'a> {
     /// Whether the lines of one that is gone need no mark: nobody stands behind them, and nobody of its id comes again.
     fn lines_may_stay(&mut self, id: &Id, locks: &[LockName]) -> bool {
         let paused = || self.top.exists(Folder::Deployments(State::Paused), id.as_str());
-        locks.len() > FEW && matches!(paused(), Ok(false)) && matches!(self.awaited(locks), Ok(false))
+        locks.len() > FEW && matches!(paused(), Ok(false)) && !self.awaited(locks)
     }
 
     fn undo(&mut self, d: &Deployment, state: State, name: &str) {
@@ -414,6 +414,9 @@ impl Txn for Files<'_> {
                 }
             }
         })();
+        // Who wrote the lines may have looked for the old ones of its id.
+        self.changes(&d.id);
+        self.standings.remove(&d.id);
         if let Err(e) = written {
             self.undo(d, state, &name);
             return Err(e);
@@ -510,15 +513,16 @@ impl Txn for Files<'_> {
         Ok(None)
     }
 
-    fn awaited(&mut self, locks: &[LockName]) -> Result<bool> {
+    fn awaited(&mut self, locks: &[LockName]) -> bool {
         // Elsewhere another host's waiter may not be seen yet.
         if locks.len() <= FEW || !self.top.local {
-            return Ok(true);
+            return true;
         }
         if !self.nobody_waits {
-            self.nobody_waits = self.top.is_empty(Folder::Deployments(State::Waiting))?;
+            let waiting = self.top.names(Folder::Deployments(State::Waiting));
+            self.nobody_waits = waiting.is_ok_and(|names| names.is_empty());
         }
-        Ok(!self.nobody_waits)
+        !self.nobody_waits
     }
 
     fn remove_paused(&mut self, id: &Id) -> Result<()> {
