@@ -29,6 +29,8 @@ const AGAIN: Duration = Duration::from_millis(300);
 const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// How long to wait for the rest of what one commit did: a watch tells it key by key.
 const REST: Duration = Duration::from_millis(10);
+/// How long after it was opened a watch has told what happened before that.
+const SETTLED: Duration = Duration::from_millis(50);
 /// How soon who holds looks who waits for it now: seldom, however many come.
 const CROWD: Duration = Duration::from_millis(25);
 /// How many locks of a hold are watched at most.
@@ -247,6 +249,14 @@ impl<'a> EtcdSleeper<'a> {
         }
     }
 
+    /// What is known because it is watched is known no more if news of it has come meanwhile, or may be on its way.
+    fn hear_before_the_end(&mut self) {
+        let settled = self.stream.as_ref().is_some_and(|s| clock::since_boot() >= s.opened + SETTLED);
+        if !settled || self.news() == News::Broken {
+            self.store.known.forget();
+        }
+    }
+
     /// Until when nothing has to be done here.
     fn rest_until(&self, until: Option<Duration>) -> Duration {
         let own = match &self.stream {
@@ -352,6 +362,7 @@ impl Sleeper for EtcdSleeper<'_> {
             }
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             if ready[..interrupts.len()].contains(&true) {
+                self.hear_before_the_end();
                 return Ok(Wake::Interrupt);
             }
             let owners = interrupts.len()..interrupts.len() + self.owners.len();
