@@ -26,6 +26,16 @@ pub struct Entry {
     pub under: Option<Id>,
 }
 
+/// The first lines of a lock. Those that are left out come after them, ask exclusively, and are nested in nobody: so
+/// none of them holds as long as anybody here does or waits, nor is in the way of anybody here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The lines, in order of arrival.
+    pub entries: Vec<Entry>,
+    /// There are no more.
+    pub whole: bool,
+}
+
 /// Where the deployment of an [`Entry`] stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -55,6 +65,13 @@ pub trait View {
     /// The lines of a lock in order of arrival, void ones among them; nobody who holds behind one that waits and
     /// conflicts with it.
     fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>, Self::Error>;
+    /// The beginning of such a queue, where its end is of no interest: see [`Head`].
+    ///
+    /// # Errors
+    /// As [`View::queue`].
+    fn head(&mut self, lock: &LockName) -> Result<Head, Self::Error> {
+        Ok(Head { entries: self.queue(lock)?, whole: true })
+    }
     /// Where a deployment stands.
     fn standing(&mut self, id: &Id) -> Result<Standing, Self::Error>;
     /// What a deployment asks for or holds; `None` where its record cannot be read.
@@ -146,7 +163,7 @@ pub fn assess<V: View + ?Sized>(
 ) -> Result<Assessment, V::Error> {
     let mut found = Assessment::default();
     for request in locks {
-        let queue = view.queue(&request.lock)?;
+        let queue = lines_for(view, who, &request.lock)?;
         let mut look = Look { view, who, request, dead: &mut found.dead };
         match look.at(&queue)? {
             Outcome::Settled(cover, block) => {
@@ -163,6 +180,17 @@ pub fn assess<V: View + ?Sized>(
     Ok(found)
 }
 
+/// The lines of a lock that count for this one: those behind it that do not are not asked for.
+fn lines_for<V: View + ?Sized>(view: &mut V, who: Who<'_>, lock: &LockName) -> Result<Vec<Entry>, V::Error> {
+    if let Some(id) = who.id.filter(|_| who.ancestors.is_empty()) {
+        let head = view.head(lock)?;
+        if head.whole || head.entries.iter().any(|entry| entry.id == *id) {
+            return Ok(head.entries);
+        }
+    }
+    view.queue(lock)
+}
+
 /// The waiters on `locks` that may hold now, in the order of their arrival at each lock, and the dead found.
 ///
 /// Granting one never changes the verdict on another: a granted waiter counts as much as a waiting one for
@@ -174,10 +202,17 @@ pub fn grantable<V: View + ?Sized>(view: &mut V, locks: &[LockName]) -> Result<(
     let (mut ready, mut dead) = (Vec::new(), Vec::new());
     let mut asked = BTreeSet::new();
     for lock in locks {
-        let queue = view.queue(lock)?;
-        let nested = queue.iter().any(|e| e.under.is_some());
+        let mut head = view.head(lock)?;
+        let nested = head.entries.iter().any(|e| e.under.is_some());
         let mut room = Room::new(Mode::Shared, None);
-        for entry in &queue {
+        let mut at = 0;
+        loop {
+            if at == head.entries.len() && !head.whole {
+                // All of these are gone.
+                head = Head { entries: view.queue(lock)?, whole: true };
+            }
+            let Some(entry) = head.entries.get(at) else { break };
+            at += 1;
             match view.standing(&entry.id)? {
                 Standing::Gone => continue,
                 Standing::Dead => {

@@ -144,7 +144,8 @@ impl Stat {
         })
     }
 
-    /// A leader that called `pthread_exit` is in state Z while its other threads live.
+    /// A leader that called `pthread_exit` is in state Z while its other threads live. One that only exits (`PF_EXITING`)
+    /// may still have files and ports open, its advisory locks among them, which go in no order.
     fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }

@@ -193,6 +193,15 @@ impl View for Store {
         Ok(lines.collect())
     }
 
+    /// As little of it as may be: one line, and what may not be left out.
+    fn head(&mut self, lock: &LockName) -> Result<Head, Infallible> {
+        let mut entries = self.queue(lock)?;
+        let whole = entries.len();
+        let counts = |e: &Entry| e.mode == Mode::Shared || e.limit.is_some() || e.under.is_some();
+        entries.truncate(1 + entries.iter().rposition(counts).unwrap_or(0));
+        Ok(Head { whole: entries.len() == whole, entries })
+    }
+
     fn standing(&mut self, id: &Id) -> Result<Standing, Infallible> {
         Ok(self.0[number(id)].standing)
     }

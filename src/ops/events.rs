@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::clock;
 use crate::deployment::{Deployment, Happening, State, Stored};
 use crate::model::Hook;
 use crate::store::{Result, Store, Txn};
@@ -176,6 +177,14 @@ pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'
     tell(txn, &event, || stored.clone());
 }
 
+/// [`log`] outside of a decision, for one that told nobody: hooks follow decisions.
+pub fn log_alone(store: &dyn Store, what: What, d: &Deployment, aside: Aside<'_>) {
+    let event = Event { what, state: state_after(what), id: d.id.as_str(), d: Some(d), aside };
+    if let Some(text) = text(&event, clock::now().wall) {
+        let _ = store.log(&text);
+    }
+}
+
 /// Something that has just happened.
 struct Event<'a> {
     what: What,
@@ -229,7 +238,13 @@ impl Event<'_> {
 }
 
 fn write(txn: &mut dyn Txn, event: &Event<'_>) {
-    let (d, aside, now) = (event.d, event.aside, txn.now().wall);
+    if let Some(text) = text(event, txn.now().wall) {
+        let _ = txn.log(&text);
+    }
+}
+
+fn text(event: &Event<'_>, now: SystemTime) -> Option<String> {
+    let (d, aside) = (event.d, event.aside);
     let (waited, held) = event.times(now);
     let milliseconds = |t: Duration| t.as_millis() as u64;
     let line = Line {
@@ -253,9 +268,7 @@ fn write(txn: &mut dyn Txn, event: &Event<'_>) {
         waited_ms: waited.map(milliseconds),
         held_ms: held.map(milliseconds),
     };
-    if let Ok(text) = serde_json::to_string(&line) {
-        let _ = txn.log(&text);
-    }
+    serde_json::to_string(&line).ok()
 }
 
 /// Keeps it for the hooks, where there are any. A place in the queue costs a look at it, so only then.

@@ -74,7 +74,7 @@ fn settle(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
     }
     hand_off(txn, locks)?;
     for lock in locks {
-        if txn.queue(lock)?.iter().any(|entry| entry.under.is_some()) {
+        if txn.head(lock)?.entries.iter().any(|entry| entry.under.is_some()) {
             return nudge_nested(txn);
         }
     }

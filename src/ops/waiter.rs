@@ -126,6 +126,12 @@ impl Waiter<'_, '_> {
             if wake == Wake::Interrupt && signal.is_none() {
                 continue;
             }
+            if wake == Wake::Look
+                && !out_of_time
+                && let Some(d) = self.granted_meanwhile()?
+            {
+                return over(self.granted(d));
+            }
             let before = self.waiting.queueing.clone();
             match self.look(out_of_time || signal.is_some())? {
                 Found::Granted(d) if signal.is_none() => return over(self.granted(*d)),
@@ -166,6 +172,21 @@ impl Waiter<'_, '_> {
         self.waiting.queueing.waited = now.saturating_sub(self.waiting.began);
         self.progress.waiting(&self.waiting.queueing);
         now
+    }
+
+    /// Whether it holds by now, seen without a decision of its own: who handed on to it may still be in theirs, and the
+    /// command need not wait for that. With freeze windows there is more to decide.
+    fn granted_meanwhile(&self) -> Result<Option<Deployment>> {
+        let queued = &self.waiting.deployment;
+        if self.draft.gate.is_some() {
+            return Ok(None);
+        }
+        let granted = self.store.granted(queued)?;
+        if let Some(d) = &granted {
+            let aside = Aside { took: d.since.duration_since(queued.since).ok(), ..Aside::default() };
+            events::log_alone(self.store, What::Acquired, d, aside);
+        }
+        Ok(granted)
     }
 
     fn granted(mut self, deployment: Deployment) -> Outcome {

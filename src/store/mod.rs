@@ -357,6 +357,21 @@ pub trait Store {
     /// # Errors
     /// As [`Store::decide`].
     fn look(&self, look: &mut Decision<'_>) -> Result<bool>;
+    /// Whether this one, which waited and which the caller keeps alive, holds by now, seen without a decision; what it
+    /// is then. `None`: it may all the same, and a decision tells.
+    ///
+    /// # Errors
+    /// When the store cannot be looked at.
+    fn granted(&self, _waited: &Deployment) -> Result<Option<Deployment>> {
+        Ok(None)
+    }
+    /// Adds a line to the history, outside of any decision.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn log(&self, line: &str) -> Result<()> {
+        self.decide(&mut |txn| txn.log(line))
+    }
     /// Something to sleep on. `retry` bounds how late it may notice what no event can tell.
     ///
     /// # Errors

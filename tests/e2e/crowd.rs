@@ -57,6 +57,7 @@ fn forty_processes_count_to_exactly_a_thousand() {
     all_end(crowd(&scene, (0..40).map(|_| rounds(25, one))));
     assert_eq!(read(&scene, "count"), "1000");
     nothing_left(&scene);
+    every_grant_is_told_once(&scene, 1000);
 }
 
 /// Journal lines `+ who lock lock …` and `- who`, as commands append them, and what they say of who was together.
@@ -129,6 +130,25 @@ fn a_queue_of_twenty_is_served_in_order() {
     let order: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     assert_eq!(read(&scene, "order").lines().collect::<Vec<_>>(), order);
     nothing_left(&scene);
+    every_grant_is_told_once(&scene, 21);
+}
+
+/// Though those who waited write to the history while others do.
+fn every_grant_is_told_once(scene: &Scene, grants: usize) {
+    let (mut acquired, mut released) = (Vec::new(), Vec::new());
+    for line in read(scene, "locks/history.jsonl").lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        match event["event"].as_str().unwrap() {
+            "acquired" => acquired.push(event["id"].clone()),
+            "released" => {
+                assert!(acquired.contains(&event["id"]), "{line}");
+                released.push(event["id"].clone());
+            }
+            other => assert_eq!(other, "waited"),
+        }
+    }
+    assert_eq!((acquired.len(), released.len()), (grants, grants));
+    assert!(released.iter().all(|id| released.iter().filter(|other| *other == id).count() == 1));
 }
 
 #[test]

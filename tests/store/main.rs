@@ -9,11 +9,13 @@ mod cluster;
 mod conformance;
 mod damage;
 mod faults;
+mod granted;
 mod instants;
 #[cfg(feature = "etcd")]
 mod interleaved;
 mod left_lines;
 mod life;
+mod long_queues;
 mod power;
 mod support;
 mod traps;

@@ -65,13 +65,14 @@ impl Files<'_> {
             Some(parent) if state == State::Detached => self.standing(parent)? != Standing::Holds,
             _ => false,
         };
-        // What is held without a process is not judged by the one that once asked for it.
-        let asked = attached || d.command != Command::None;
+        let lock_visible = [0, self.top.device].contains(&d.place.device);
+        // What is held without a process is not judged by the one that once asked for it; and whose lock is free has none.
+        let asked = attached && (locked || !lock_visible);
         let process = if asked { presence(&d.process) } else { Presence::Unknown };
         let alone = locked && process == Presence::Gone && command == Presence::Gone;
         let evidence = Evidence {
             locked,
-            lock_visible: [0, self.top.device].contains(&d.place.device),
+            lock_visible,
             kernel,
             same_numbers,
             process,

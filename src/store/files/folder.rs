@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -304,6 +304,19 @@ impl Top {
         self.open_with(folder, name, access)
     }
 
+    /// Opens a file for [`Top::append`], making it where there is none.
+    ///
+    /// # Errors
+    /// As [`Top::open_file`].
+    pub fn open_to_append(&self, folder: Folder, name: &str) -> Result<Opened> {
+        let access = OFlags::RDWR | OFlags::APPEND;
+        if let Some(opened) = self.open_with(folder, name, access)? {
+            return Ok(opened);
+        }
+        drop(self.create(folder, name)?);
+        self.open_with(folder, name, access)?.ok_or_else(|| self.strange("open", folder, name, Errno::NOENT))
+    }
+
     /// Whether there is anything of this name.
     ///
     /// # Errors
@@ -342,7 +355,7 @@ impl Top {
         let stat = sys::fstat(&fd).map_err(|e| self.strange("look at", folder, name, e))?;
         let what = match FileType::from_raw_mode(stat.st_mode) {
             // Somebody may have planted a name here for a file of elsewhere, for us to write into.
-            FileType::RegularFile if access == OFlags::RDWR && stat.st_nlink > 1 => {
+            FileType::RegularFile if access.contains(OFlags::RDWR) && stat.st_nlink > 1 => {
                 "a hard link: a file that has another name too"
             }
             FileType::RegularFile => {
@@ -536,6 +549,17 @@ impl Top {
         let (folder, name) = &opened.name;
         self.announce("write", *folder, name, &Step::Write(&self.label(*folder, name), bytes, offset))?;
         opened.file.write_all_at(bytes, offset).map_err(|e| io_failed("write", &self.show(*folder, name), e))
+    }
+
+    /// Writes all bytes behind whatever is there by then.
+    ///
+    /// # Errors
+    /// When they cannot all be written.
+    pub fn append(&self, opened: &Opened, bytes: &[u8]) -> Result<()> {
+        let (folder, name) = &opened.name;
+        let step = self.label(*folder, name);
+        self.announce("write", *folder, name, &Step::Write(&step, bytes, opened.length))?;
+        (&opened.file).write_all(bytes).map_err(|e| io_failed("write", &self.show(*folder, name), e))
     }
 
     /// Cuts a file.

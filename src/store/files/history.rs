@@ -1,4 +1,4 @@
-//! `history.jsonl`: one line per event, appended under the guard, rotated when it is long.
+//! `history.jsonl`: one line per event, appended, rotated under the guard when it is long.
 
 use super::folder::{Folder, Opened, Top};
 use crate::store::Result;
@@ -10,29 +10,35 @@ const OLDER: &str = "history.1.jsonl";
 /// How long it may get before it is rotated, in bytes.
 const LONG: u64 = 16 << 20;
 
-/// Adds a line; a torn one that a crash left is ended first. `open` is the history, if this decision has written to it.
+/// Adds a line under the guard. `open` is the history, if this decision has written to it.
 pub(super) fn append(top: &Top, open: &mut Option<Opened>, line: &str) -> Result<()> {
-    let (mut opened, torn) = match open.take() {
-        Some(opened) => (opened, ""),
-        None => open_for_writing(top)?,
-    };
-    let text = format!("{torn}{line}\n");
-    top.write(&opened, text.as_bytes(), opened.length)?;
-    opened.length += text.len() as u64;
-    *open = Some(opened);
-    Ok(())
+    if let Some(opened) = open {
+        return top.append(opened, format!("{line}\n").as_bytes());
+    }
+    add_first(top, open.insert(present(top)?), line)
 }
 
-/// The history, rotated where it is long, and what ends a torn line.
-fn open_for_writing(top: &Top) -> Result<(Opened, &'static str)> {
-    let mut opened = top.open_or_create(Folder::Top, NAME)?;
-    if opened.length > LONG {
-        top.remove(Folder::Top, OLDER)?;
-        top.rename((Folder::Top, NAME), (Folder::Top, OLDER))?;
-        opened = top.open_or_create(Folder::Top, NAME)?;
+/// Adds a line without the guard, on a file system where a file is appended to in one step: nothing is written twice at
+/// one place then, and at worst into the part that is being rotated away.
+pub(super) fn append_alone(top: &Top, line: &str) -> Result<()> {
+    add_first(top, &top.open_to_append(Folder::Top, NAME)?, line)
+}
+
+/// Adds a line; a torn one that a crash left is ended first.
+fn add_first(top: &Top, opened: &Opened, line: &str) -> Result<()> {
+    let torn = if top.ends_a_line(opened)? { "" } else { "\n" };
+    top.append(opened, format!("{torn}{line}\n").as_bytes())
+}
+
+/// The history, rotated where it is long.
+fn present(top: &Top) -> Result<Opened> {
+    let opened = top.open_to_append(Folder::Top, NAME)?;
+    if opened.length <= LONG {
+        return Ok(opened);
     }
-    let torn = if top.ends_a_line(&opened)? { "" } else { "\n" };
-    Ok((opened, torn))
+    top.remove(Folder::Top, OLDER)?;
+    top.rename((Folder::Top, NAME), (Folder::Top, OLDER))?;
+    top.open_to_append(Folder::Top, NAME)
 }
 
 /// All lines, those of before the last rotation first.

@@ -50,32 +50,45 @@ impl Files<'_> {
         open < self.keeps_open.unwrap_or(KEPT_OPEN).max(KEPT_OPEN)
     }
 
+    /// The lock's lines, all of them.
     pub(super) fn queue_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {
+        if !self.queues.get(lock).is_some_and(Queue::is_whole) {
+            let queue = self.head_mut(lock)?;
+            queue.read_on();
+            if queue.garbled {
+                let queue = self.mended(lock)?;
+                self.queues.insert(lock.clone(), queue);
+            }
+        }
+        Ok(self.queues.get_mut(lock).expect("it was read"))
+    }
+
+    /// The lock's lines, as far as they were read.
+    pub(super) fn head_mut(&mut self, lock: &LockName) -> Result<&mut Queue> {
         if !self.queues.contains_key(lock) {
             let queue = self.read_queue(lock)?;
+            let queue = if queue.garbled { self.mended(lock)? } else { queue };
             self.queues.insert(lock.clone(), queue);
         }
         Ok(self.queues.get_mut(lock).expect("it was inserted"))
     }
 
-    fn read_queue(&mut self, lock: &LockName) -> Result<Queue> {
-        let queue = self.queue_as_it_is(lock)?;
-        if !queue.garbled {
-            return Ok(queue);
-        }
-        // The records are the truth: what a lock file says without sense is said anew from them.
+    /// The records are the truth: what a lock file says without sense is said anew from them.
+    fn mended(&mut self, lock: &LockName) -> Result<Queue> {
         rebuild::rebuild(self)?;
         if self.forgotten.is_some() {
             self.distrust_lines()?;
         }
-        self.queue_as_it_is(lock)
+        let mut queue = self.read_queue(lock)?;
+        queue.read_on();
+        Ok(queue)
     }
 
-    fn queue_as_it_is(&mut self, lock: &LockName) -> Result<Queue> {
+    fn read_queue(&mut self, lock: &LockName) -> Result<Queue> {
         let Some(opened) = self.lock_file(lock)? else {
             return Ok(Queue::default());
         };
-        let queue = queue::read(&self.top.read(&opened)?);
+        let queue = queue::read_head(self.top.read(&opened)?);
         self.unindexed.push(lock.clone());
         Ok(queue)
     }
@@ -167,8 +180,10 @@ impl Files<'_> {
 
     /// Voids the lines of `id`.
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
+        if !self.head_mut(lock)?.lines.iter().any(|line| line.entry.id == *id) {
+            self.queue_mut(lock)?;
+        }
         // Read again where writing fails.
-        self.queue_mut(lock)?;
         let (name, mut queue) =
             self.queues.remove_entry(lock).unwrap_or_else(|| (lock.clone(), Queue::default()));
         let gone = self.known_gone();
@@ -181,8 +196,10 @@ impl Files<'_> {
             !strike
         });
         queue.void += offsets.len();
-        if queue.void > MANY_VOID && queue.void > queue.lines.len() {
-            let text: String = queue.lines.iter().map(queue::again).collect();
+        if queue.void > MANY_VOID && queue.void > queue.len() {
+            self.queues.insert(name, queue);
+            let text: String = self.queue_mut(lock)?.lines.iter().map(queue::again).collect();
+            self.queues.remove(lock);
             self.lock_files.remove(lock);
             return rebuild::replace(
                 self.top,

@@ -21,6 +21,8 @@ const SPACES: &str = match str::from_utf8(&PADDING) {
     Ok(spaces) => spaces,
     Err(_) => "",
 };
+/// How many lines are read of a long queue, at first: the one that gives back, the next, and some that gave up.
+const HEAD: usize = 4;
 /// The byte that makes a line void.
 pub const VOID: u8 = b'#';
 
@@ -39,10 +41,10 @@ pub struct Line {
     pub of: Option<usize>,
 }
 
-/// A lock's file, read.
+/// A lock's file, read, or its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Queue {
-    /// The lines that count, in order of arrival.
+    /// The lines that count, in order of arrival, as far as they were read.
     pub lines: Vec<Line>,
     /// How long the file is, in bytes.
     pub length: u64,
@@ -50,12 +52,70 @@ pub struct Queue {
     pub void: usize,
     /// A whole line makes no sense: the file is to be made anew from the records.
     pub garbled: bool,
+    unread: Unread,
+}
+
+/// The end of a long queue, which a release has no use for: whole lines that ask exclusively and are nested in nobody, and
+/// void ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Unread {
+    /// The whole file.
+    bytes: Vec<u8>,
+    /// Where they begin, in bytes.
+    from: usize,
+    /// How many of them count.
+    lines: usize,
 }
 
 impl Queue {
+    /// How many lines count.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len() + self.unread.lines
+    }
+
+    /// Whether none does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there are no more lines than were read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread.lines == 0
+    }
+
+    /// Reads what was left unread.
+    pub fn read_on(&mut self) {
+        let Unread { bytes, from, .. } = std::mem::take(&mut self.unread);
+        // The void ones were counted.
+        let void = self.void;
+        self.take_lines(&bytes, from, usize::MAX);
+        self.void = void;
+    }
+
+    /// Reads so many lines that count, from this offset on; where the next one begins.
+    fn take_lines(&mut self, bytes: &[u8], from: usize, most: usize) -> usize {
+        let mut at = from;
+        while self.lines.len() < most
+            && let Some(length) = line_length(&bytes[at..])
+        {
+            let line = &bytes[at..at + length];
+            match (line[0] != VOID).then(|| parse(line, at as u64)) {
+                None => self.void += 1,
+                Some(Some(line)) => self.lines.push(line),
+                Some(None) => self.garbled = true,
+            }
+            at += length;
+        }
+        at
+    }
+
     /// Where the next line goes: behind the last line that counts.
     #[must_use]
     pub fn end(&self) -> u64 {
+        debug_assert!(self.is_whole(), "the last line was read");
         self.lines.last().map_or(0, |line| line.end)
     }
 
@@ -84,18 +144,33 @@ impl Queue {
 #[must_use]
 pub fn read(bytes: &[u8]) -> Queue {
     let mut queue = Queue { length: bytes.len() as u64, ..Queue::default() };
-    let mut rest = bytes;
-    while let Some(length) = line_length(rest) {
-        let (line, tail) = rest.split_at(length);
-        let offset = (bytes.len() - rest.len()) as u64;
-        match (line[0] != VOID).then(|| parse(line, offset)) {
-            None => queue.void += 1,
-            Some(Some(line)) => queue.lines.push(line),
-            Some(None) => queue.garbled = true,
-        }
-        rest = tail;
+    queue.take_lines(bytes, 0, usize::MAX);
+    queue
+}
+
+/// Reads a lock's file, but of a long queue only the head, where all behind it is what [`Unread`] says.
+#[must_use]
+pub fn read_head(bytes: Vec<u8>) -> Queue {
+    let mut queue = Queue { length: bytes.len() as u64, ..Queue::default() };
+    let from = queue.take_lines(&bytes, 0, HEAD);
+    let (lines, torn) = bytes[from..].as_chunks::<{ WIDTH as usize }>();
+    let void = lines.iter().filter(|line| line[0] == VOID).count();
+    let plain = torn.is_empty() && lines.iter().all(|line| line[0] == VOID || is_plain(line));
+    if plain {
+        queue.void += void;
+        let lines = lines.len() - void;
+        queue.unread = if lines > 0 { Unread { bytes, from, lines } } else { Unread::default() };
+    } else {
+        queue.take_lines(&bytes, from, usize::MAX);
     }
     queue
+}
+
+/// Whether this is the line of one that asks exclusively, limits nothing and is nested in nobody, as far as can be
+/// seen without reading all of it.
+fn is_plain(line: &[u8; WIDTH as usize]) -> bool {
+    let stem = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
+    line[0].is_ascii_digit() && line[stem..].starts_with(b" x - - ") && line.ends_with(b" \n")
 }
 
 /// How long the first line is, in bytes with its end; `None` where there is no whole one. Those that are written
@@ -204,9 +279,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn sample(number: u64, mode: Mode, limit: u32) -> String {
+        sample_under(number, mode, limit, Some(&Id::new(1, 1)))
+    }
+
+    fn sample_under(number: u64, mode: Mode, limit: u32, under: Option<&Id>) -> String {
         let stem = Stem::new(Id::new(number, 5), "0123abcd", Keep::Release);
         let lock = LockName::new(Kind::Name, "x");
-        line(&stem, &LockRequest { lock, mode, limit: NonZeroU32::new(limit) }, Some(&Id::new(1, 1)), 3)
+        line(&stem, &LockRequest { lock, mode, limit: NonZeroU32::new(limit) }, under, 3)
     }
 
     #[test]
@@ -250,11 +329,36 @@ mod tests {
         assert_eq!(longest.len() as u64, WIDTH);
     }
 
+    #[test]
+    fn the_end_of_a_long_queue_is_read_when_it_is_asked_for() {
+        let lines: Vec<String> = (1..=20).map(|n| sample_under(n, Mode::Exclusive, 0, None)).collect();
+        let mut bytes = lines.concat().into_bytes();
+        for place in [0, 1, 9] {
+            bytes[place * WIDTH as usize] = VOID;
+        }
+        let whole = read(&bytes);
+        let mut head = read_head(bytes.clone());
+        assert_eq!((head.lines.len(), head.len(), head.void), (HEAD, 17, 3));
+        head.read_on();
+        assert_eq!(head, whole);
+        // One that shares, one that is nested, one that makes no sense, one that is torn: nothing is put off.
+        for other in
+            [sample(21, Mode::Shared, 0), sample(21, Mode::Exclusive, 0), "?".repeat(127) + "\n", "2".into()]
+        {
+            let bytes = [&bytes, other.as_bytes()].concat();
+            assert!(read_head(bytes.clone()).is_whole(), "{other}");
+            assert_eq!(read_head(bytes.clone()), read(&bytes));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let queue = read(&bytes);
             prop_assert!(queue.end() <= bytes.len() as u64);
+            let mut head = read_head(bytes);
+            head.read_on();
+            prop_assert_eq!(head, queue);
         }
     }
 }

@@ -148,7 +148,7 @@ impl Files<'_> {
         for (state, name) in places {
             let Some(stem) = Stem::parse(&name) else { continue };
             if let Some(stored) = self.load(state, &name, &stem)? {
-                self.know(state, name, &stored);
+                self.know(state, name, stored.clone());
                 return Ok(Some(stored));
             }
         }
@@ -156,12 +156,11 @@ impl Files<'_> {
     }
 
     /// Keeps it for whoever asks for it again in this decision.
-    fn know(&mut self, state: State, name: String, stored: &Stored) {
+    pub(super) fn know(&mut self, state: State, name: String, stored: Stored) {
         if self.known.len() >= MANY_KNOWN {
             self.known.clear();
         }
-        let known = Known { state, name, stored: stored.clone(), dead: None };
-        self.known.insert(stored.id().clone(), known);
+        self.known.insert(stored.id().clone(), Known { state, name, stored, dead: None });
     }
 
     pub(super) fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
@@ -194,7 +193,7 @@ impl Files<'_> {
             }
             let Some(stem) = Stem::parse(&name) else { continue };
             if let Some(stored) = self.load(state, &name, &stem)? {
-                self.know(state, name, &stored);
+                self.know(state, name, stored.clone());
                 return Ok(Some(Peek::Record(stored)));
             }
         }

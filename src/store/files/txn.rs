@@ -13,7 +13,7 @@ use super::records::{Known, Seen, standing_of};
 use super::{history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Happening, Id, Place, State, Stored, Unreadable, Verdict};
-use crate::engine::{Asker, Entry, Standing, View};
+use crate::engine::{Asker, Entry, Head, Standing, View};
 use crate::model::{Keep, LockName};
 use crate::process;
 use crate::store::{Decision, Lease, Result, StoreError, Txn};
@@ -66,6 +66,15 @@ pub(super) struct Own {
     synced: RefCell<Option<(Id, Vec<u8>)>>,
     /// What it has last entered: the record's bytes, and what they say.
     entered: RefCell<Option<Box<(String, Deployment)>>>,
+    /// A record that it has removed, still open: the last to close it waits until the file system has put it away.
+    removed: RefCell<Option<Opened>>,
+}
+
+impl Own {
+    /// The record that was removed last, to be closed when there is time.
+    pub(super) fn take_removed(&self) -> Option<Opened> {
+        self.removed.take()
+    }
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -128,7 +137,12 @@ impl<'a> Files<'a> {
     }
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content, own: &'a Own) -> Self {
-        let (queues, lock_files, standings, stems, known) = Default::default();
+        let (queues, lock_files, standings, mut stems, known): (_, _, _, BTreeMap<Id, Stem>, _) =
+            Default::default();
+        // It is the one that is asked for most.
+        if let Some(entered) = own.entered.borrow().as_deref() {
+            stems.insert(entered.1.id.clone(), Files::stem_of(&entered.1));
+        }
         Files {
             top,
             held,
@@ -266,6 +280,16 @@ impl<'a> Files<'a> {
     }
 }
 
+/// The record of one that waited, if it lies where those lie that hold.
+pub(super) fn granted(top: &Top, waited: &Deployment) -> Result<Option<Deployment>> {
+    let name = Files::stem_of(waited).to_string();
+    let Some(opened) = top.open_file(Folder::Deployments(State::Attached), &name, false)? else {
+        return Ok(None);
+    };
+    // What cannot be read is for a decision to say.
+    Ok(record::read(&top.read(&opened)?, &waited.id).ok())
+}
+
 /// Nothing is judged, and nothing put right, by one that does not know where it runs.
 fn certain() -> Result<()> {
     process::doubt().map_or(Ok(()), |(path, source)| Err(StoreError::Blind { path, source }))
@@ -293,6 +317,12 @@ impl View for Files<'_> {
 
     fn queue(&mut self, lock: &LockName) -> Result<Vec<Entry>> {
         Ok(self.queue_mut(lock)?.lines.iter().map(|l| l.entry.clone()).collect())
+    }
+
+    fn head(&mut self, lock: &LockName) -> Result<Head> {
+        let queue = self.head_mut(lock)?;
+        let entries = queue.lines.iter().map(|l| l.entry.clone()).collect();
+        Ok(Head { entries, whole: queue.is_whole() })
     }
 
     fn standing(&mut self, id: &Id) -> Result<Standing> {
@@ -442,7 +472,9 @@ impl Txn for Files<'_> {
         self.changes(id);
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
-        self.attach(&name, &opened, d.on_crash)
+        self.attach(&name, &opened, d.on_crash)?;
+        self.know(State::Attached, name, Stored::Readable(State::Attached, Box::new(d)));
+        Ok(())
     }
 
     fn settle_down(&mut self, d: &Deployment, to: State) -> Result<()> {
@@ -493,8 +525,10 @@ impl Txn for Files<'_> {
             if state == State::Detached {
                 self.remove_paused(id)?;
             }
+            let open = self.last.take().filter(|last| last.id == *id);
             self.changes(id);
             let unlinked = self.unlink(state, &name, &stored)?;
+            *self.own.removed.borrow_mut() = open.map(|last| last.opened);
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
             if !(state.holds() && self.lines_may_stay(id, &locks)) {

@@ -100,10 +100,11 @@ impl<'a> FilesSleeper<'a> {
     fn others_stand(&self) -> bool {
         let (Some(others), Some(open)) = (&self.others, self.store.remembered()) else { return false };
         let stands = |stem: &Stem| {
-            [State::Attached, State::Waiting].into_iter().any(|state| {
-                let opened = open.top.open_file(Folder::Deployments(state), &stem.to_string(), false);
-                matches!(opened, Ok(Some(opened)) if matches!(is_locked(&opened), Ok(true)))
-            })
+            let name = stem.to_string();
+            let found = [State::Attached, State::Waiting]
+                .into_iter()
+                .find_map(|state| open.top.open_file(Folder::Deployments(state), &name, false).transpose());
+            matches!(found, Some(Ok(opened)) if matches!(is_locked(&opened), Ok(true)))
         };
         others.iter().all(stands)
     }
@@ -117,9 +118,10 @@ impl<'a> FilesSleeper<'a> {
                 self.watch_end(p);
                 wanted.push(p.clone());
             }
-            // While the wrapper lives, its command's end is for it to deal with.
+            // While the wrapper lives, its command's end is for it to deal with. It may be dying: then that takes a while.
+            let dying = self.looks < LOOK_AGAIN.len();
             if let Command::Running(p) = &d.command
-                && self.has_ended(&d.process)
+                && (dying || self.has_ended(&d.process))
             {
                 self.watch_end(p);
                 wanted.push(p.clone());
@@ -255,8 +257,11 @@ impl Sleeper for FilesSleeper<'_> {
     }
 
     fn leftovers(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
-        let events = self.events.take()?;
-        Some(Box::new(events))
+        let (events, removed) = (self.events.take(), self.store.own.take_removed());
+        if events.is_none() && removed.is_none() {
+            return None;
+        }
+        Some(Box::new((events, removed)))
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
