@@ -164,6 +164,10 @@ impl Files<'_> {
     }
 
     pub(super) fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
+        // One's own, found to wait still: that it lives is known here.
+        if self.is_own(id) && self.known.get(id).is_some_and(|known| known.state == State::Waiting) {
+            return Ok(Standing::Waits);
+        }
         let Some(stored) = self.peek(id)? else {
             return Ok(Standing::Gone);
         };

@@ -221,10 +221,25 @@ impl<'a> Files<'a> {
         record::write_seen(d, self.top.device)
     }
 
+    /// The record that is about to be removed, open: who removes a name that nobody has open waits until the file system has
+    /// put away what it named, and whoever is next with him.
+    fn kept_open(&mut self, id: &Id, state: State, name: &str) -> Option<Opened> {
+        match self.last.take() {
+            Some(last) if last.id == *id && last.state == state => Some(last.opened),
+            _ if self.is_own(id) => None,
+            _ => self.top.open_file(Folder::Deployments(state), name, false).ok().flatten(),
+        }
+    }
+
     /// Keeps what was written, for when it is read again.
     fn remember(&self, d: &Deployment, text: String) {
         let place = Place { device: self.top.device, ..d.place.clone() };
         *self.own.entered.borrow_mut() = Some(Box::new((text, Deployment { place, ..d.clone() })));
+    }
+
+    /// Whether it is the one that this process has entered last.
+    pub(super) fn is_own(&self, id: &Id) -> bool {
+        self.own.entered.borrow().as_deref().is_some_and(|(_, d)| d.id == *id)
     }
 
     /// What these bytes of its record say, if it is our own and nobody has written to it.
@@ -525,10 +540,10 @@ impl Txn for Files<'_> {
             if state == State::Detached {
                 self.remove_paused(id)?;
             }
-            let open = self.last.take().filter(|last| last.id == *id);
+            let open = self.kept_open(id, state, &name);
             self.changes(id);
             let unlinked = self.unlink(state, &name, &stored)?;
-            *self.own.removed.borrow_mut() = open.map(|last| last.opened);
+            *self.own.removed.borrow_mut() = open;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
             if !(state.holds() && self.lines_may_stay(id, &locks)) {
