@@ -56,6 +56,12 @@ impl Id {
         Id { text, length: fits.len() as u8 }
     }
 
+    /// Its number; `None` where that is beyond 64 bits.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.as_str().split('-').next()?.parse().ok()
+    }
+
     /// The id as people see it.
     #[must_use]
     pub fn as_str(&self) -> &str {

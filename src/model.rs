@@ -5,6 +5,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest name that may be given, in bytes (INTERFACE.md, "Targets").
 pub const MAX_NAME: usize = 200;
@@ -91,14 +92,25 @@ impl Kind {
 pub struct LockName {
     /// What it stands for.
     pub kind: Kind,
-    /// Its name; `APP@ENV` for the two application kinds.
-    pub name: String,
+    /// Its name; `APP@ENV` for the two application kinds. Shared: a decision has each in many places.
+    pub name: Arc<str>,
 }
 
 impl LockName {
     /// A lock of this kind and name. The name is taken as it is.
-    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, name: impl Into<Arc<str>>) -> Self {
         LockName { kind, name: name.into() }
+    }
+
+    /// `kind:name`, as [`fmt::Display`] has it, in one piece of memory.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let kind = self.kind.as_str();
+        let mut text = String::with_capacity(kind.len() + 1 + self.name.len());
+        for piece in [kind, ":", &self.name] {
+            text.push_str(piece);
+        }
+        text
     }
 }
 

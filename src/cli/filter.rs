@@ -52,7 +52,7 @@ impl Filter {
     /// Whether this lock is the one that is meant, if one is.
     fn is_lock(&self, lock: &LockName) -> bool {
         self.lock.as_ref().is_none_or(|wanted| {
-            lock.to_string() == *wanted || (lock.kind == Kind::Name && lock.name == *wanted)
+            lock.to_string() == *wanted || (lock.kind == Kind::Name && *lock.name == **wanted)
         })
     }
 
@@ -68,7 +68,7 @@ impl Filter {
         // A deployment touches the containers it names and those it locks.
         let touches = |c: &String| {
             d.containers.contains(c)
-                || d.locks.iter().any(|r| r.lock.kind == Kind::Container && r.lock.name == *c)
+                || d.locks.iter().any(|r| r.lock.kind == Kind::Container && *r.lock.name == **c)
         };
         same(&self.env, d.environment.as_deref())
             && same(&self.app, d.application.as_deref())

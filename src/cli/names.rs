@@ -146,7 +146,7 @@ fn locks(context: &Context, offer: Offer) -> Result<Vec<(String, String)>, Failu
     let all = found.locks.iter().filter(|l| offer == Offer::Locks || l.lock.kind == Kind::Name);
     let of = |lock: &crate::ops::survey::LockShown| {
         let waits = lock.entries.iter().filter(|(_, holds)| !holds).count();
-        let value = if offer == Offer::Locks { lock.lock.to_string() } else { lock.lock.name.clone() };
+        let value = if offer == Offer::Locks { lock.lock.to_string() } else { lock.lock.name.to_string() };
         (value, format!("{} held, {waits} waiting", lock.entries.len() - waits))
     };
     Ok(all.map(of).collect())

@@ -144,7 +144,7 @@ fn row(lock: &PlannedLock, found: &Assessment, shown: &[Shown], path: Option<&st
     };
     let because = match (path, lock.because.line) {
         (Some(path), Some(line)) => format!("{path}:{line}: {}", lock.because.text),
-        _ => lock.because.text.clone(),
+        _ => lock.because.text.to_string(),
     };
     let way = match block_of(lock, found) {
         None => "-".to_owned(),

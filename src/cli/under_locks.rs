@@ -241,7 +241,7 @@ pub fn variables(
     d: Option<&Deployment>,
     version: Option<u64>,
 ) -> Vec<(&'static str, Option<String>)> {
-    let locks = |d: &Deployment| d.locks.iter().map(|r| r.lock.to_string()).collect::<Vec<_>>().join(" ");
+    let locks = |d: &Deployment| d.locks.iter().map(|r| r.lock.text()).collect::<Vec<_>>().join(" ");
     vec![
         ("DEPLOYLOCK_ID", Some(id.to_string())),
         ("DEPLOYLOCK_TOKEN", d.and_then(|d| d.token).map(|t| t.to_string())),

@@ -255,7 +255,7 @@ fn text(event: &Event<'_>, now: SystemTime) -> Option<String> {
         application: d.and_then(|d| d.application.as_deref()),
         version: d.and_then(|d| d.version.as_deref()),
         operation: d.map(|d| d.operation.as_str()),
-        locks: d.map_or_else(Vec::new, |d| d.locks.iter().map(|r| r.lock.to_string()).collect()),
+        locks: d.map_or_else(Vec::new, |d| d.locks.iter().map(|r| r.lock.text()).collect()),
         owner: d.map(|d| d.owner.as_str()),
         reason: d.and_then(|d| d.reason.as_deref()),
         token: d.and_then(|d| d.token),

@@ -2,6 +2,7 @@
 //!
 //! Which locks are asked for is the rules'.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -19,12 +20,17 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    pub(super) fn exclusive(rule: u8, text: &str, line: Option<usize>) -> Self {
-        Wish { mode: Mode::Exclusive, limit: None, because: Because { rule, text: text.to_owned(), line } }
+    pub(super) fn exclusive(rule: u8, text: impl Into<Cow<'static, str>>, line: Option<usize>) -> Self {
+        Wish { mode: Mode::Exclusive, limit: None, because: Because { rule, text: text.into(), line } }
     }
 
-    pub(super) fn shared(rule: u8, limit: Option<NonZeroU32>, text: &str, line: Option<usize>) -> Self {
-        Wish { mode: Mode::Shared, limit, because: Because { rule, text: text.to_owned(), line } }
+    pub(super) fn shared(
+        rule: u8,
+        limit: Option<NonZeroU32>,
+        text: impl Into<Cow<'static, str>>,
+        line: Option<usize>,
+    ) -> Self {
+        Wish { mode: Mode::Shared, limit, because: Because { rule, text: text.into(), line } }
     }
 
     /// As the two policy keys say; `declared` is the line of what declares the thing.
@@ -32,7 +38,7 @@ impl Wish {
         let Concurrency { allow, limit } = concurrency;
         match (allow.value, limit.value, allow.line) {
             (false, _, line) => Wish::exclusive(rule, "allow_concurrent_deployments = false", line),
-            (true, Some(most), _) => Wish::shared(rule, Some(most), &limit_text(most), limit.line),
+            (true, Some(most), _) => Wish::shared(rule, Some(most), limit_text(most), limit.line),
             (true, None, Some(line)) => {
                 Wish::shared(rule, None, "allow_concurrent_deployments = true", Some(line))
             }
@@ -43,7 +49,7 @@ impl Wish {
     }
 
     /// Exclusive by an option, unless it is exclusive already.
-    pub(super) fn or_exclusive(self, option: &str) -> Self {
+    pub(super) fn or_exclusive(self, option: &'static str) -> Self {
         match self.mode {
             Mode::Exclusive => self,
             Mode::Shared => Wish::exclusive(self.because.rule, option, None),
@@ -53,7 +59,8 @@ impl Wish {
     /// The same lock and mode, because it comes along with another; its own setting is told where it narrows.
     pub(super) fn along(mut self, text: &str, line: Option<usize>) -> Self {
         let narrows = self.mode == Mode::Exclusive || self.limit.is_some();
-        self.because.text = if narrows { format!("{text}, {}", self.because.text) } else { text.to_owned() };
+        let text = if narrows { format!("{text}, {}", self.because.text) } else { text.to_owned() };
+        self.because.text = text.into();
         self.because.line = line;
         self
     }

@@ -8,6 +8,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub struct Because {
     /// The rule of INTERFACE.md, "Which locks a deployment takes", 1 to 7.
     pub rule: u8,
     /// The setting or option that decided.
-    pub text: String,
+    pub text: Cow<'static, str>,
     /// The line of the topology that decided: of the setting, or for a default of what declares the thing.
     /// `None` for an option.
     pub line: Option<usize>,
@@ -107,7 +108,7 @@ fn engine(scope: &Scope<'_>, set: &mut LockSet) {
             Some(line) => ("deployment_lock_used = true", line),
             None => ("deployment_lock_used (default true)", engine.line),
         };
-        set.add(LockName::new(Kind::Engine, name), Wish::exclusive(1, text, Some(line)));
+        set.add(LockName::new(Kind::Engine, name.as_str()), Wish::exclusive(1, text, Some(line)));
     }
 }
 
@@ -122,7 +123,7 @@ fn application(scope: &Scope<'_>, set: &mut LockSet) {
     if scope.target.versioned {
         wish = wish.or_exclusive("--resource");
     }
-    set.add(LockName::new(Kind::Application, &lock), wish);
+    set.add(LockName::new(Kind::Application, lock.as_str()), wish);
     let wish = match application.environments.get(scope.name) {
         Some(deployed) => Wish::declared(2, &deployed.concurrency, deployed.line),
         None => Wish::declared(2, &Default::default(), application.line),
@@ -149,7 +150,7 @@ fn containers<'a>(scope: &Scope<'a>, set: &mut LockSet) -> Vec<&'a str> {
         for listed in &scope.environment.containers {
             let line = scope.environment.lock_all.line;
             let wish = Wish::exclusive(4, "lock_all_containers_in_environment = true", line);
-            set.add(LockName::new(Kind::Container, &listed.name), wish);
+            set.add(LockName::new(Kind::Container, listed.name.as_str()), wish);
             locked.push(&listed.name);
         }
     }
@@ -184,7 +185,10 @@ fn groups(scope: &Scope<'_>, set: &mut LockSet) {
     touched.extend(scope.touched.iter().copied());
     for (name, group) in &scope.topology.groups {
         if group.containers.iter().any(|listed| touched.contains(listed.name.as_str())) {
-            set.add(LockName::new(Kind::Group, name), Wish::declared(6, &group.concurrency, group.line));
+            set.add(
+                LockName::new(Kind::Group, name.as_str()),
+                Wish::declared(6, &group.concurrency, group.line),
+            );
         }
     }
 }
@@ -193,7 +197,7 @@ fn groups(scope: &Scope<'_>, set: &mut LockSet) {
 fn named_locks(topology: Option<&Topology>, target: &Target, set: &mut LockSet) {
     for name in &target.names {
         let table = topology.and_then(|topology| topology.locks.get(name));
-        set.add(LockName::new(Kind::Name, name), named_lock(table, target.sharing));
+        set.add(LockName::new(Kind::Name, name.as_str()), named_lock(table, target.sharing));
     }
 }
 
@@ -201,11 +205,11 @@ fn named_lock(table: Option<&NamedLock>, sharing: Sharing) -> Wish {
     match (table, sharing) {
         (None, Sharing::AsDeclared) => Wish::exclusive(7, "--lock", None),
         (None, Sharing::Shared) => Wish::shared(7, None, "--shared", None),
-        (None, Sharing::Slots(limit)) => Wish::shared(7, Some(limit), &format!("--slots {limit}"), None),
+        (None, Sharing::Slots(limit)) => Wish::shared(7, Some(limit), format!("--slots {limit}"), None),
         (Some(table), Sharing::Shared) => {
             let limit = table.concurrency.limit.value.filter(|_| table.concurrency.allow.value);
             match limit {
-                Some(limit) => Wish::shared(7, Some(limit), &limit_text(limit), table.concurrency.limit.line),
+                Some(limit) => Wish::shared(7, Some(limit), limit_text(limit), table.concurrency.limit.line),
                 None => Wish::shared(7, None, "--shared", None),
             }
         }

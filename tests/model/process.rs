@@ -98,7 +98,7 @@ fn shape(blocks: &[Block]) -> [u8; 2] {
     let mut shape = [0; 2];
     for block in blocks {
         let by: Vec<_> = block.by.iter().map(|b| b.id.clone()).collect();
-        shape[usize::from(block.lock.name != "a")] = bits(&by) | bits(&block.behind) << 4 | 1 << 7;
+        shape[usize::from(*block.lock.name != *"a")] = bits(&by) | bits(&block.behind) << 4 | 1 << 7;
     }
     shape
 }

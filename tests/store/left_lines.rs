@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deploylock::model::LockRequest;
+use deploylock::model::{Kind, LockName, LockRequest};
+use deploylock::ops::acquire::{Draft, Patience, acquire};
+use deploylock::ops::{Never, Silent};
 use deploylock::store::files::queue;
 
 use crate::support::{
-    Remote, conflict, exclusive, files, give_back, hold, shared, try_now, until_waiting, wait_in_thread,
-    with_steps,
+    PATIENCE, RETRY, Remote, conflict, draft, exclusive, files, give_back, granted, hold, shared, try_now,
+    until_waiting, wait_in_thread, with_steps,
 };
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -89,11 +91,19 @@ fn where_somebody_waits_they_are_marked_and_the_locks_are_handed_on() {
 fn one_that_may_come_again_leaves_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locks");
-    let grant = hold(&files(&path), &all_exclusive());
-    // As while it is being resumed: killed now, it is paused as before, and keeps its id.
-    let attached = fs::read_dir(path.join("deployments/attached")).unwrap().next().unwrap().unwrap().path();
-    fs::copy(attached, path.join("deployments/paused").join(grant.deployment.id.as_str())).unwrap();
-    give_back(&files(&path), grant);
+    let store = files(&path);
+    let prod = LockRequest { lock: LockName::new(Kind::Environment, "prod"), ..exclusive("-") };
+    let frozen = hold(&store, std::slice::from_ref(&prod));
+    let wanted = draft(&[&all_exclusive()[..], &[prod]].concat());
+    let policy = Patience::Policy { retry: None, queue: PATIENCE, pause: true };
+    let paused = acquire(&store, &wanted, policy, RETRY, &mut Silent, &mut Never).unwrap();
+    let id = conflict(paused).paused.unwrap();
+    give_back(&store, frozen);
+    let again = Draft { resume: Some(id.clone()), ..wanted };
+    let resumed = granted(acquire(&store, &again, Patience::None, RETRY, &mut Silent, &mut Never).unwrap());
+    // Killed now, it would be paused as before, and keep its id.
+    assert!(path.join("deployments/paused").join(id.as_str()).exists());
+    give_back(&store, resumed);
     assert!(lock_files(&path).iter().all(|file| is_marked(file)));
 }
 

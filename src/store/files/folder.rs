@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -452,6 +453,25 @@ impl Top {
             }
         }
         Ok(paths)
+    }
+
+    /// Whether there is no name in a folder.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_empty(&self, folder: Folder) -> Result<bool> {
+        let wrong = |e| self.strange("read the folder", folder, ".", e);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = beneath(self.folder(folder)?, ".", flags, Bits::empty()).map_err(wrong)?;
+        let mut buffer = [MaybeUninit::uninit(); 1024];
+        let mut entries = sys::RawDir::new(fd, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(wrong)?;
+            if ![c".", c".."].contains(&entry.file_name()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn names_below(&self, folder: Folder, below: &str) -> Result<Vec<String>> {

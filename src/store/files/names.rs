@@ -59,6 +59,9 @@ pub fn lock_name(path: &str) -> Option<String> {
 /// How many letters of the boot id a record's file name carries.
 const BOOT_TAG: usize = 8;
 
+/// What a stem's file name needs at most, roughly, in bytes.
+const LONGEST_STEM: usize = 40;
+
 /// The file name of a record that a process keeps alive: the id, the boot it belongs to, and `.h` where a crash
 /// does not free its locks. So that even an empty file after a power failure says that its time is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,6 +97,14 @@ impl Stem {
         Some(Stem { id: id.parse().ok()?, boot: BootTag::parse(boot)?, on_crash })
     }
 
+    /// The file name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut text = String::with_capacity(LONGEST_STEM);
+        self.write(&mut text);
+        text
+    }
+
     /// Adds the file name to `text`.
     pub fn write(&self, text: &mut String) {
         text.push_str(self.id.as_str());
@@ -107,9 +118,7 @@ impl Stem {
 
 impl std::fmt::Display for Stem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = String::new();
-        self.write(&mut text);
-        f.write_str(&text)
+        f.write_str(&self.name())
     }
 }
 

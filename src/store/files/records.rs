@@ -54,7 +54,7 @@ impl Files<'_> {
         let mut places = Vec::new();
         for stem in stems {
             for state in [State::Attached, State::Waiting] {
-                places.push((state, stem.to_string()));
+                places.push((state, stem.name()));
             }
         }
         for state in [State::Detached, State::Paused] {
@@ -77,7 +77,7 @@ impl Files<'_> {
         for on_crash in [Keep::Release, Keep::Hold] {
             let stem = Stem { id: id.clone(), boot: boot_tag(), on_crash };
             for state in [State::Attached, State::Waiting] {
-                if self.top.exists(Folder::Deployments(state), &stem.to_string())? {
+                if self.top.exists(Folder::Deployments(state), &stem.name())? {
                     return Ok(vec![stem]);
                 }
             }

@@ -38,7 +38,7 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     top.write(&opened, txn.text(d).as_bytes(), 0)?;
     // It takes the place of a record that was promised to outlast a power failure.
     top.sync(&opened)?;
-    let name = stem.to_string();
+    let name = stem.name();
     if state == State::Attached && old == name {
         top.rename((DETACHED, &new), (ATTACHED, &name))?;
     } else {

@@ -195,7 +195,7 @@ impl<'a> Files<'a> {
     /// The file name of the record in this state.
     pub(super) fn file_name(stem: &Stem, state: State) -> String {
         match state {
-            State::Waiting | State::Attached => stem.to_string(),
+            State::Waiting | State::Attached => stem.name(),
             State::Detached | State::Paused => stem.id.to_string(),
         }
     }
@@ -263,9 +263,14 @@ impl<'a> Files<'a> {
     }
 
     /// Whether the lines of one that is gone need no mark: nobody stands behind them, and nobody of its id comes again.
-    fn lines_may_stay(&mut self, id: &Id, locks: &[LockName]) -> bool {
-        let paused = || self.top.exists(Folder::Deployments(State::Paused), id.as_str());
-        locks.len() > FEW && matches!(paused(), Ok(false)) && !self.awaited(locks)
+    fn lines_may_stay(&mut self, stored: &Stored, locks: &[LockName]) -> bool {
+        if self.awaited(locks) {
+            return false;
+        }
+        // Only who was resumed arrived under an older id, and may be paused beside that.
+        let first_life = stored.deployment().is_some_and(|d| d.id.number() == Some(d.arrival));
+        let paused = Folder::Deployments(State::Paused);
+        first_life || matches!(self.top.exists(paused, stored.id().as_str()), Ok(false))
     }
 
     fn undo(&mut self, d: &Deployment, state: State, name: &str) {
@@ -297,7 +302,7 @@ impl<'a> Files<'a> {
 
 /// The record of one that waited, if it lies where those lie that hold.
 pub(super) fn granted(top: &Top, waited: &Deployment) -> Result<Option<Deployment>> {
-    let name = Files::stem_of(waited).to_string();
+    let name = Files::stem_of(waited).name();
     let Some(opened) = top.open_file(Folder::Deployments(State::Attached), &name, false)? else {
         return Ok(None);
     };
@@ -434,7 +439,7 @@ impl Txn for Files<'_> {
         self.changes(&d.id);
         self.nobody_waits = false;
         let stem = Files::stem_of(d);
-        let name = stem.to_string();
+        let name = stem.name();
         let waiting = Folder::Deployments(State::Waiting);
         let opened = self.top.create(waiting, &name)?;
         self.stems.insert(d.id.clone(), stem.clone());
@@ -546,7 +551,7 @@ impl Txn for Files<'_> {
             *self.own.removed.borrow_mut() = open;
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
-            if !(state.holds() && self.lines_may_stay(id, &locks)) {
+            if !(state.holds() && self.lines_may_stay(&stored, &locks)) {
                 for lock in &locks {
                     let _ = self.strike(lock, id);
                 }
@@ -568,8 +573,7 @@ impl Txn for Files<'_> {
             return true;
         }
         if !self.nobody_waits {
-            let waiting = self.top.names(Folder::Deployments(State::Waiting));
-            self.nobody_waits = waiting.is_ok_and(|names| names.is_empty());
+            self.nobody_waits = matches!(self.top.is_empty(Folder::Deployments(State::Waiting)), Ok(true));
         }
         !self.nobody_waits
     }

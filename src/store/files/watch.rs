@@ -103,7 +103,7 @@ impl<'a> FilesSleeper<'a> {
     fn others_stand(&self) -> bool {
         let (Some(others), Some(open)) = (&self.others, self.store.remembered()) else { return false };
         let stands = |stem: &Stem| {
-            let name = stem.to_string();
+            let name = stem.name();
             let found = [State::Attached, State::Waiting]
                 .into_iter()
                 .find_map(|state| open.top.open_file(Folder::Deployments(state), &name, false).transpose());
@@ -335,7 +335,7 @@ impl FilesSleeper<'_> {
     /// Takes the events, and says whether they call for a look.
     fn news(&mut self) -> bool {
         let Some(told) = self.events.as_mut().map(Events::drain) else { return true };
-        let stand = !told.own && !(told.closed && self.all_hold) && self.others_stand();
+        let stand = !(told.own || told.closed && self.all_hold) && self.others_stand();
         // While all their processes are watched, nobody's end goes unnoticed.
         let settled = stand && !self.unseen;
         self.looks = if settled { LOOK_AGAIN.len() } else { 0 };

@@ -227,7 +227,7 @@ fn versions_under_a_long_name() {
     let long = "ß".repeat(60);
     for application in ["shop@prod".to_owned(), format!("{long}@prod")] {
         try_it("versions", |tape, store| {
-            let lock = LockName::new(Kind::Application, &application);
+            let lock = LockName::new(Kind::Application, application.as_str());
             let request = LockRequest { lock, mode: Mode::Exclusive, limit: None };
             let wanted = Draft { application: Some("shop".into()), ..draft(&[request]) };
             for fingerprint in ["x", "y"] {
