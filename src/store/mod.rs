@@ -240,7 +240,6 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When it cannot be removed.
     fn remove_paused(&mut self, id: &Id) -> Result<()>;
-
     /// Whether anybody may wait for one of these: if not, there is nobody to hand them on to.
     fn awaited(&mut self, _locks: &[LockName]) -> bool {
         true

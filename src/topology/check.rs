@@ -2,7 +2,7 @@
 //!
 //! Only errors; what is merely odd is `warnings`'.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Topology;
@@ -52,8 +52,11 @@ impl<'a> References<'a> {
             _ => None,
         });
         let steps: Vec<_> = steps.collect();
-        let part_of: HashMap<&str, &Name<'_>> = steps.iter().copied().collect();
-        let mut ends = HashSet::new();
+        let mut part_of: BTreeMap<&str, &Name<'_>> = BTreeMap::new();
+        for (container, name) in &steps {
+            part_of.insert(container, name);
+        }
+        let mut ends = BTreeSet::new();
         for (start, _) in steps {
             if let Some((circle, place)) = circle_from(start, &part_of, &mut ends) {
                 let chain = circle.into_iter().map(quote).collect::<Vec<_>>().join(" -> ");
@@ -68,11 +71,12 @@ impl<'a> References<'a> {
 /// Follows the chain; `ends` has the containers whose chains are known to end, so that none is followed twice.
 fn circle_from<'a, 'b>(
     start: &'a str,
-    part_of: &HashMap<&'a str, &'b Name<'a>>,
-    ends: &mut HashSet<&'a str>,
+    part_of: &BTreeMap<&'a str, &'b Name<'a>>,
+    ends: &mut BTreeSet<&'a str>,
 ) -> Option<(Vec<&'a str>, &'b Range<usize>)> {
     let mut chain = vec![start];
-    let mut seen = HashMap::from([(start, 0)]);
+    let mut seen = BTreeMap::new();
+    seen.insert(start, 0);
     let mut at = start;
     while let Some(next) = part_of.get(at) {
         if let Some(&first) = seen.get(next.text) {

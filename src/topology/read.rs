@@ -32,16 +32,46 @@ pub(super) struct Name<'a> {
 pub(super) struct Entry<'a> {
     pub(super) name: &'a str,
     pub(super) place: Range<usize>,
-    path: String,
+    path: Path<'a>,
     table: &'a DeTable<'a>,
+}
+
+/// Where a table is in the file, put into words only for an error.
+#[derive(Clone, Copy, Default)]
+struct Path<'a> {
+    /// From the outermost; empty strings behind the last.
+    names: [&'a str; DEEPEST],
+    depth: usize,
+    /// The last one names a list of tables.
+    is_list: bool,
+}
+
+/// How deep tables lie: `[applications.shop.environments.prod]`.
+const DEEPEST: usize = 4;
+
+impl<'a> Path<'a> {
+    fn then(mut self, name: &'a str) -> Self {
+        if let Some(last) = self.names.get_mut(self.depth) {
+            *last = name;
+            self.depth += 1;
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.names[..self.depth].iter().map(|name| bare(name)).collect();
+        let (open, close) = if self.is_list { ("[[", "]]") } else { ("[", "]") };
+        write!(f, "{open}{}{close}", names.join("."))
+    }
 }
 
 /// A table whose keys are all known.
 pub(super) struct Table<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) line: usize,
-    /// Dotted; empty for the whole file.
-    path: String,
+    path: Path<'a>,
     fields: Vec<Field<'a>>,
 }
 
@@ -62,7 +92,7 @@ impl<'a> Table<'a> {
         table: &'a DeTable<'a>,
         known: &[&'static str],
     ) -> Result<Self, TopologyError> {
-        Self::empty(source, 1, String::new()).fill(table, known)
+        Self::empty(source, 1, Path::default()).fill(table, known)
     }
 
     /// The table of an entry.
@@ -71,14 +101,15 @@ impl<'a> Table<'a> {
         entry: &Entry<'a>,
         known: &[&'static str],
     ) -> Result<Self, TopologyError> {
-        Self::empty(source, source.line(entry.place.start), entry.path.clone()).fill(entry.table, known)
+        Self::empty(source, source.line(entry.place.start), entry.path).fill(entry.table, known)
     }
 
-    fn empty(source: &'a Source<'a>, line: usize, path: String) -> Self {
+    fn empty(source: &'a Source<'a>, line: usize, path: Path<'a>) -> Self {
         Table { source, line, path, fields: Vec::new() }
     }
 
     fn fill(mut self, table: &'a DeTable<'a>, known: &[&'static str]) -> Result<Self, TopologyError> {
+        self.fields.reserve_exact(table.len());
         for (key, value) in in_order(table) {
             let name = self.known(key, known)?;
             if let Some(first) = self.field(name) {
@@ -123,7 +154,7 @@ impl<'a> Table<'a> {
     }
 
     fn title(&self) -> String {
-        if self.path.is_empty() { "the topology file".to_owned() } else { format!("[{}]", self.path) }
+        if self.path.depth == 0 { "the topology file".to_owned() } else { self.path.to_string() }
     }
 
     /// An error at the value of a key: `what` follows the names of key and table.
@@ -351,14 +382,11 @@ impl<'a> Table<'a> {
         let Some(field) = self.field(known) else {
             return Ok(Vec::new());
         };
-        // The title of such a table is its path in two pairs of brackets.
-        let path = format!("[{}.{}]", self.path, bare(field.key));
-        let expected = format!("a list of tables, as in [{path}]");
+        let path = Path { is_list: true, ..self.path.then(field.key) };
+        let expected = format!("a list of tables, as in {path}");
         let array = field.value.get_ref().as_array().ok_or_else(|| self.mistyped(field, &expected))?;
         let entry = |value: &'a Spanned<DeValue<'a>>| match value.get_ref() {
-            DeValue::Table(table) => {
-                Ok(Entry { name: field.key, place: value.span(), path: path.clone(), table })
-            }
+            DeValue::Table(table) => Ok(Entry { name: field.key, place: value.span(), path, table }),
             other => Err(self.source.error(
                 &value.span(),
                 format!("{} must be {expected}, found {}", quote(field.key), kind_of(other)),
@@ -373,13 +401,12 @@ impl<'a> Table<'a> {
         place: &Range<usize>,
         value: &'a Spanned<DeValue<'a>>,
     ) -> Result<Entry<'a>, TopologyError> {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        let path = [&self.path, dot, &bare(name)].concat();
+        let path = self.path.then(name);
         match value.get_ref() {
             DeValue::Table(table) => Ok(Entry { name, place: place.clone(), path, table }),
             other => {
                 let message =
-                    format!("{} must be a table, as in [{path}], found {}", quote(name), kind_of(other));
+                    format!("{} must be a table, as in {path}, found {}", quote(name), kind_of(other));
                 Err(self.source.error(&value.span(), message))
             }
         }

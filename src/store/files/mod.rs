@@ -19,9 +19,11 @@ pub mod folder;
 mod glance;
 pub mod guard;
 mod history;
+mod layout;
 mod ledger;
 mod lines;
 pub mod names;
+mod own;
 pub mod queue;
 mod rebuild;
 pub mod record;
@@ -63,7 +65,7 @@ pub struct FilesStore {
     /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
     was_there: Cell<bool>,
     listener: Option<Arc<dyn Listener>>,
-    own: txn::Own,
+    own: own::Own,
 }
 
 struct OpenStore {

@@ -1,6 +1,5 @@
 //! A decision in the files store: the view of it, and its steps.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -8,11 +7,12 @@ use std::rc::Rc;
 use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
 use super::names::{self, Stem};
+use super::own::Own;
 use super::queue::Queue;
 use super::records::{Known, Seen, standing_of};
 use super::{history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
-use crate::deployment::{Deployment, Expiry, Happening, Id, Place, State, Stored, Unreadable, Verdict};
+use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Head, Standing, View};
 use crate::model::{Keep, LockName};
 use crate::process;
@@ -48,7 +48,7 @@ pub(super) struct Files<'a> {
     /// The records that were asked for by their ids: nobody else may change them as long as we decide.
     pub(super) known: BTreeMap<Id, Known>,
     /// What is known of our own records, if they are as they were.
-    own: &'a Own,
+    pub(super) own: &'a Own,
     /// The history, once it has been written to.
     history: Option<Opened>,
     /// That nobody waited when it was looked at, and nobody came since: only we could have let anybody in.
@@ -57,24 +57,6 @@ pub(super) struct Files<'a> {
     pub(super) forgotten: Option<Unreadable>,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
-}
-
-/// What a process remembers of its own records from one decision to the next.
-#[derive(Default)]
-pub(super) struct Own {
-    /// What it has last made durable: whose record, and its bytes.
-    synced: RefCell<Option<(Id, Vec<u8>)>>,
-    /// What it has last entered: the record's bytes, and what they say.
-    entered: RefCell<Option<Box<(String, Deployment)>>>,
-    /// A record that it has removed, still open: the last to close it waits until the file system has put it away.
-    removed: RefCell<Option<Opened>>,
-}
-
-impl Own {
-    /// The record that was removed last, to be closed when there is time.
-    pub(super) fn take_removed(&self) -> Option<Opened> {
-        self.removed.take()
-    }
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -140,9 +122,7 @@ impl<'a> Files<'a> {
         let (queues, lock_files, standings, mut stems, known): (_, _, _, BTreeMap<Id, Stem>, _) =
             Default::default();
         // It is the one that is asked for most.
-        if let Some(entered) = own.entered.borrow().as_deref() {
-            stems.insert(entered.1.id.clone(), Files::stem_of(&entered.1));
-        }
+        stems.extend(own.entered(|d| (d.id.clone(), Files::stem_of(d))));
         Files {
             top,
             held,
@@ -219,38 +199,6 @@ impl<'a> Files<'a> {
     /// The record of one that reaches the store as we do.
     pub(super) fn text(&self, d: &Deployment) -> String {
         record::write_seen(d, self.top.device)
-    }
-
-    /// The record that is about to be removed, open: who removes a name that nobody has open waits until the file system has
-    /// put away what it named, and whoever is next with him.
-    fn kept_open(&mut self, id: &Id, state: State, name: &str) -> Option<Opened> {
-        match self.last.take() {
-            Some(last) if last.id == *id && last.state == state => Some(last.opened),
-            _ if self.is_own(id) => None,
-            _ => self.top.open_file(Folder::Deployments(state), name, false).ok().flatten(),
-        }
-    }
-
-    /// Keeps what was written, for when it is read again.
-    fn remember(&self, d: &Deployment, text: String) {
-        let place = Place { device: self.top.device, ..d.place.clone() };
-        *self.own.entered.borrow_mut() = Some(Box::new((text, Deployment { place, ..d.clone() })));
-    }
-
-    /// Whether it is the one that this process has entered last.
-    pub(super) fn is_own(&self, id: &Id) -> bool {
-        self.own.entered.borrow().as_deref().is_some_and(|(_, d)| d.id == *id)
-    }
-
-    /// What these bytes of its record say, if it is our own and nobody has written to it.
-    pub(super) fn as_entered(&self, bytes: &[u8], id: &Id) -> Option<Deployment> {
-        let entered = self.own.entered.borrow();
-        let (text, d) = entered.as_deref()?;
-        if d.id != *id || text.as_bytes() != bytes {
-            return None;
-        }
-        debug_assert_eq!(record::read(bytes, id).as_ref(), Ok(d));
-        Some(d.clone())
     }
 
     /// A line in the file of each lock.
@@ -506,7 +454,7 @@ impl Txn for Files<'_> {
         if !bytes.starts_with(head.as_bytes()) {
             self.top.write(&opened, head.as_bytes(), 0)?;
             self.top.sync(&opened)?;
-        } else if self.own.synced.borrow().as_ref() != Some(&(d.id.clone(), bytes)) {
+        } else if !self.own.is_synced(&d.id, &bytes) {
             self.top.sync(&opened)?;
         }
         let target = Folder::Deployments(to);
@@ -548,7 +496,7 @@ impl Txn for Files<'_> {
             let open = self.kept_open(id, state, &name);
             self.changes(id);
             let unlinked = self.unlink(state, &name, &stored)?;
-            *self.own.removed.borrow_mut() = open;
+            self.own.keep_removed(open);
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released; tidying that fails leaves void lines, which everybody skips.
             if !(state.holds() && self.lines_may_stay(&stored, &locks)) {
@@ -606,7 +554,7 @@ impl Txn for Files<'_> {
             Some((_, _, opened)) => {
                 let bytes = self.top.read(&opened)?;
                 self.top.sync(&opened)?;
-                *self.own.synced.borrow_mut() = Some((id.clone(), bytes));
+                self.own.has_synced(id, bytes);
                 Ok(())
             }
             None => Ok(()),
