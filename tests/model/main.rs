@@ -13,7 +13,7 @@
 //! | `Unlink`, `Strike` | `store/files/txn.rs` `remove`: the unlink that is the release, then `lines.rs` `strike` |
 //! | `Head`, `Rename` | `store/files/txn.rs` `grant`: the token, then the rename that is the grant of a waiter |
 //! | `Arm`, `Watch`, `Again` | `ops/waiter.rs` `arm`: evaluate, watch (`store/files/watch.rs`), forget, evaluate again |
-//! | `Sleep`, `Look` | `ops/waiter.rs` `Waiter::wait`, `Waiter::look`, `settled`; giving up is `withdraw` |
+//! | `Sleep`, `Look` | `ops/waiter.rs` `Waiter::wait`, `granted_meanwhile` (without the guard), `Waiter::look`, `settled`; giving up is `withdraw` |
 //! | `Detach` | `ops/release.rs` `detach`, `txn.rs` `settle_down` |
 //! | `Release` | `ops/release.rs` `give_back`, `release` |
 //! | `Judge` | `ops/clear.rs` `clear` with `Reach::Stale`, `txn.verdict` |

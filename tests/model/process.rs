@@ -211,8 +211,11 @@ impl Protocol {
             Pc::Rename => self.grant(world, p),
             Pc::Arm | Pc::Watch | Pc::Again => self.arm(world, p),
             Pc::Sleep => {
+                // Who granted it may still be in the decision that did.
+                let granted = world.records[p] == Record::Attached;
                 let me = &mut world.processes[p];
-                (me.woken, me.pc) = (false, Pc::Lock(Job::Look));
+                me.woken = false;
+                me.pc = if granted && !me.gives_up { Pc::Holding } else { Pc::Lock(Job::Look) };
             }
             Pc::Holding => {
                 let detaches = matches!(self.wants[p].0, Kind::Acquire | Kind::Lease);

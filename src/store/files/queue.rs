@@ -148,7 +148,7 @@ pub fn read(bytes: &[u8]) -> Queue {
     queue
 }
 
-/// Reads a lock's file, but of a long queue only the head, where all behind it is what [`Unread`] says.
+/// Reads a lock's file, but of a long queue only the head, where all behind it asks exclusively and is nested in nobody, or is void.
 #[must_use]
 pub fn read_head(bytes: Vec<u8>) -> Queue {
     let mut queue = Queue { length: bytes.len() as u64, ..Queue::default() };
