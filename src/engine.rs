@@ -4,7 +4,7 @@
 //! of INTERFACE.md: all or none; first come, first served on each lock; a waiter is never overtaken by a later
 //! one that conflicts with it and never blocks one that does not; of different limits the smallest counts.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 
 use crate::deployment::Id;
@@ -199,41 +199,53 @@ fn lines_for<V: View + ?Sized>(view: &mut V, who: Who<'_>, lock: &LockName) -> R
 /// # Errors
 /// Only what the view fails with.
 pub fn grantable<V: View + ?Sized>(view: &mut V, locks: &[LockName]) -> Result<(Vec<Id>, Vec<Id>), V::Error> {
-    let (mut ready, mut dead) = (Vec::new(), Vec::new());
-    let mut asked = BTreeSet::new();
+    let mut found = Ready::default();
     for lock in locks {
-        let mut head = view.head(lock)?;
-        let nested = head.entries.iter().any(|e| e.under.is_some());
+        let head = view.head(lock)?;
+        if !found.walk(view, &head.entries)? && !head.whole {
+            // Nobody of these stands any more.
+            let queue = view.queue(lock)?;
+            found.walk(view, &queue)?;
+        }
+    }
+    Ok((found.ready, found.dead))
+}
+
+/// Who may hold, and who is dead, of those that were asked.
+#[derive(Default)]
+struct Ready {
+    ready: Vec<Id>,
+    dead: Vec<Id>,
+    asked: BTreeSet<Id>,
+}
+
+impl Ready {
+    /// Asks along a queue, until nobody further back can hold; `false` where its end came first.
+    fn walk<V: View + ?Sized>(&mut self, view: &mut V, queue: &[Entry]) -> Result<bool, V::Error> {
+        let nested = queue.iter().any(|e| e.under.is_some());
         let mut room = Room::new(Mode::Shared, None);
-        let mut at = 0;
-        loop {
-            if at == head.entries.len() && !head.whole {
-                // All of these are gone.
-                head = Head { entries: view.queue(lock)?, whole: true };
-            }
-            let Some(entry) = head.entries.get(at) else { break };
-            at += 1;
+        for entry in queue {
             match view.standing(&entry.id)? {
                 Standing::Gone => continue,
                 Standing::Dead => {
-                    note(&mut dead, &entry.id);
+                    note(&mut self.dead, &entry.id);
                     continue;
                 }
                 Standing::Holds => {}
                 Standing::Waits => {
-                    if asked.insert(entry.id.clone()) && may_hold(view, &entry.id, &mut dead)? {
-                        ready.push(entry.id.clone());
+                    if self.asked.insert(entry.id.clone()) && may_hold(view, &entry.id, &mut self.dead)? {
+                        self.ready.push(entry.id.clone());
                     }
                 }
             }
             room.add(entry, true);
-            // Nobody further back can hold, but for those nested in a holder.
+            // But for those nested in a holder.
             if room.cause().is_some() && !nested {
-                break;
+                return Ok(true);
             }
         }
+        Ok(false)
     }
-    Ok((ready, dead))
 }
 
 fn may_hold<V: View + ?Sized>(view: &mut V, id: &Id, dead: &mut Vec<Id>) -> Result<bool, V::Error> {
@@ -270,7 +282,7 @@ pub fn cycle<V: View + ?Sized>(
         return Ok(None);
     }
     let who = Who { thorough: true, ..who };
-    let mut view = Ending { view, ended: HashSet::new() };
+    let mut view = Ending { view, ended: BTreeSet::new() };
     let mut known: Vec<Id> = Vec::new();
     let mut blocks = assess(&mut view, who, locks)?.blocks;
     let mut news = true;
@@ -302,7 +314,7 @@ fn chain<V: View + ?Sized>(
     ancestors: &[Id],
     blocks: &[Block],
 ) -> Result<Option<Vec<Id>>, V::Error> {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let mut todo: VecDeque<Vec<Id>> = in_the_way(blocks).map(|id| vec![id]).collect();
     while let Some(path) = todo.pop_front() {
         let Some(last) = path.last().cloned() else {
@@ -344,7 +356,7 @@ fn waits_for<V: View + ?Sized>(view: &mut V, id: &Id) -> Result<Vec<Id>, V::Erro
 /// A view in which some have ended.
 struct Ending<'a, V: ?Sized> {
     view: &'a mut V,
-    ended: HashSet<Id>,
+    ended: BTreeSet<Id>,
 }
 
 impl<V: View + ?Sized> View for Ending<'_, V> {

@@ -1,6 +1,6 @@
 //! Which deployments `list` shows and `clear` means.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
@@ -83,7 +83,10 @@ impl Filter {
             self.fits(s) && state.is_none_or(|wanted| wanted.is(&s.stored)) && (!stale || s.stale().is_some())
         };
         survey.deployments.retain(fits);
-        let kept: HashSet<_> = survey.deployments.iter().map(|s| s.stored.id().clone()).collect();
+        let mut kept = BTreeSet::new();
+        for shown in &survey.deployments {
+            kept.insert(shown.stored.id().clone());
+        }
         for lock in &mut survey.locks {
             lock.entries.retain(|(entry, _)| kept.contains(&entry.id));
         }

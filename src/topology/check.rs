@@ -3,7 +3,6 @@
 //! Only errors; what is merely odd is `warnings`'.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use super::Topology;
 use super::error::{Source, TopologyError};
@@ -43,52 +42,48 @@ impl<'a> References<'a> {
         for (needs, name) in &self.used {
             declared(topology, *needs, name.text).map_err(|message| source.error(&name.place, message))?;
         }
-        self.chains(source)
+        self.chains(source, topology)
     }
 
-    fn chains(&self, source: &Source<'_>) -> Result<(), TopologyError> {
-        let steps = self.used.iter().filter_map(|(needs, name)| match needs {
-            Needs::PartOf(container) => Some((*container, name)),
-            _ => None,
-        });
-        let steps: Vec<_> = steps.collect();
-        let mut part_of: BTreeMap<&str, &Name<'_>> = BTreeMap::new();
-        for (container, name) in &steps {
-            part_of.insert(container, name);
-        }
+    fn chains(&self, source: &Source<'_>, topology: &Topology) -> Result<(), TopologyError> {
         let mut ends = BTreeSet::new();
-        for (start, _) in steps {
-            if let Some((circle, place)) = circle_from(start, &part_of, &mut ends) {
+        for (needs, _) in &self.used {
+            let Needs::PartOf(start) = *needs else { continue };
+            if let Some(circle) = circle_from(start, topology, &mut ends) {
+                let closes = circle.len() - 2;
+                let closing = |(needs, _): &&(Needs<'_>, Name<'_>)| matches!(needs, Needs::PartOf(of) if *of == circle[closes]);
+                let place = self.used.iter().find(closing).map_or(0..0, |(_, name)| name.place.clone());
                 let chain = circle.into_iter().map(quote).collect::<Vec<_>>().join(" -> ");
                 let message = format!("part_of goes in a circle, {chain}: take one of these steps out");
-                return Err(source.error(place, message));
+                return Err(source.error(&place, message));
             }
         }
         Ok(())
     }
 }
 
-/// Follows the chain; `ends` has the containers whose chains are known to end, so that none is followed twice.
-fn circle_from<'a, 'b>(
+/// Follows the chain until it comes back to where it was: the circle. `ends` has the containers whose chains are known to
+/// end, so that none is followed twice.
+fn circle_from<'a>(
     start: &'a str,
-    part_of: &BTreeMap<&'a str, &'b Name<'a>>,
+    topology: &'a Topology,
     ends: &mut BTreeSet<&'a str>,
-) -> Option<(Vec<&'a str>, &'b Range<usize>)> {
-    let mut chain = vec![start];
-    let mut seen = BTreeMap::new();
-    seen.insert(start, 0);
+) -> Option<Vec<&'a str>> {
+    let (mut chain, mut seen) = (vec![start], BTreeSet::new());
+    seen.insert(start);
     let mut at = start;
-    while let Some(next) = part_of.get(at) {
-        if let Some(&first) = seen.get(next.text) {
-            chain.push(next.text);
-            return Some((chain.split_off(first), &next.place));
-        }
-        if ends.contains(next.text) {
+    while let Some(next) =
+        topology.containers.get(at).and_then(|container| container.part_of.value.as_deref())
+    {
+        if ends.contains(next) {
             break;
         }
-        seen.insert(next.text, chain.len());
-        chain.push(next.text);
-        at = next.text;
+        chain.push(next);
+        if !seen.insert(next) {
+            let first = chain.iter().position(|name| *name == next)?;
+            return Some(chain.split_off(first));
+        }
+        at = next;
     }
     ends.extend(chain);
     None

@@ -61,9 +61,13 @@ impl<'a> Path<'a> {
 
 impl std::fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.names[..self.depth].iter().map(|name| bare(name)).collect();
         let (open, close) = if self.is_list { ("[[", "]]") } else { ("[", "]") };
-        write!(f, "{open}{}{close}", names.join("."))
+        f.write_str(open)?;
+        for (place, name) in self.names[..self.depth].iter().enumerate() {
+            f.write_str(if place > 0 { "." } else { "" })?;
+            f.write_str(&bare(name))?;
+        }
+        f.write_str(close)
     }
 }
 

@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use deploylock::model::{Kind, LockName, LockRequest};
 use deploylock::ops::acquire::{Draft, Patience, acquire};
 use deploylock::ops::{Never, Silent};
+use deploylock::store::files::folder::{Step, Steps};
 use deploylock::store::files::queue;
 
 use crate::support::{
@@ -114,4 +116,52 @@ fn where_another_host_s_waiter_may_be_out_of_sight_they_are_marked() {
     let store = with_steps(&path, Some(Arc::new(Remote)));
     give_back(&store, hold(&store, &all_exclusive()));
     assert!(lock_files(&path).iter().all(|file| is_marked(file)));
+}
+
+/// Lets no line of the lock `a` be marked.
+struct NoMarks;
+
+impl Steps for NoMarks {
+    fn before(&self, step: &Step<'_>) -> std::io::Result<()> {
+        match step {
+            Step::Write("locks/name/a", b"#", _) => Err(std::io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn what_one_had_before_it_was_paused_is_not_its_turn_when_it_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let first = hold(&store, &[exclusive("a")]);
+    let prod = LockRequest { lock: LockName::new(Kind::Environment, "prod"), ..exclusive("-") };
+    let frozen = hold(&store, std::slice::from_ref(&prod));
+    let wanted = draft(&[exclusive("a"), prod]);
+    let policy = Patience::Policy { retry: None, queue: PATIENCE, pause: true };
+    let paused = acquire(&store, &wanted, policy, RETRY, &mut Silent, &mut Never).unwrap();
+    let again = Draft { resume: conflict(paused).paused, ..wanted };
+    give_back(&store, frozen);
+    let wanted = [exclusive("a")];
+    std::thread::scope(|scope| {
+        // Resumed, it waits, gives up, and is killed after its record has gone back and before its line is marked.
+        let resumed = scope.spawn(|| {
+            let store = with_steps(&path, Some(Arc::new(NoMarks)));
+            let short = Patience::AtMost(Duration::from_secs(1));
+            acquire(&store, &again, short, RETRY, &mut Silent, &mut Never).is_err()
+        });
+        until_waiting(&store, 1);
+        let other = wait_in_thread(scope, Box::new(files(&path)), &wanted);
+        until_waiting(&store, 2);
+        assert!(resumed.join().unwrap());
+        give_back(&store, first);
+        let other = other.join().unwrap();
+        let short = Patience::AtMost(Duration::from_millis(50));
+        let beside = acquire(&files(&path), &again, short, RETRY, &mut Silent, &mut Never).unwrap();
+        drop(conflict(beside));
+        give_back(&store, other);
+    });
+    let resumed = acquire(&store, &again, Patience::None, RETRY, &mut Silent, &mut Never).unwrap();
+    give_back(&store, granted(resumed));
 }

@@ -27,6 +27,12 @@ fn queue_stem(path: &Path, id: &Id) -> String {
     queue::read(&bytes).lines.into_iter().find(|line| line.entry.id == *id).unwrap().stem.to_string()
 }
 
+/// Writes this over the beginning of the tenth line.
+fn spoil(path: &Path, nonsense: &[u8]) {
+    let file = fs::OpenOptions::new().write(true).open(path.join("locks/name/a")).unwrap();
+    file.write_all_at(nonsense, 9 * queue::WIDTH).unwrap();
+}
+
 /// So many that wait, one after the other; whoever is granted is sent.
 fn wait_behind<'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
@@ -79,20 +85,25 @@ fn those_who_leave_far_back_are_passed_over() {
 
 #[test]
 fn lines_without_records_hide_nobody_behind_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = &folder.path().join("locks");
-    let first = hold(&files(path), &[exclusive("a")]);
-    std::thread::scope(|scope| {
-        let granted = wait_behind(scope, path, LONG);
-        let mut all = lines(path);
-        // More than a release reads at first.
-        for gone in all.drain(1..8) {
-            let name = queue_stem(path, &gone);
-            fs::remove_file(path.join("deployments/waiting").join(name)).unwrap();
-        }
-        assert_eq!(drain(path, first, &granted), all);
-    });
-    give_back(&files(path), hold(&files(path), &[exclusive("a")]));
+    for nonsense in [None, Some(b"9-!!!!!!")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = &folder.path().join("locks");
+        let first = hold(&files(path), &[exclusive("a")]);
+        std::thread::scope(|scope| {
+            let granted = wait_behind(scope, path, LONG);
+            let mut all = lines(path);
+            // More than a release reads at first.
+            for gone in all.drain(1..8) {
+                let name = queue_stem(path, &gone);
+                fs::remove_file(path.join("deployments/waiting").join(name)).unwrap();
+            }
+            if let Some(nonsense) = nonsense {
+                spoil(path, nonsense);
+            }
+            assert_eq!(drain(path, first, &granted), all);
+        });
+        give_back(&files(path), hold(&files(path), &[exclusive("a")]));
+    }
 }
 
 #[test]
@@ -105,8 +116,7 @@ fn a_line_without_sense_far_back_costs_nobody_his_place() {
         std::thread::scope(|scope| {
             let granted = wait_behind(scope, path, LONG);
             let all = lines(path);
-            let file = fs::OpenOptions::new().write(true).open(path.join("locks/name/a")).unwrap();
-            file.write_all_at(nonsense.as_bytes(), 9 * queue::WIDTH).unwrap();
+            spoil(path, nonsense.as_bytes());
             assert_eq!(lines(path).len(), LONG);
             assert_eq!(drain(path, first, &granted), all);
         });

@@ -10,6 +10,7 @@ mod conformance;
 mod damage;
 mod faults;
 mod granted;
+mod history;
 mod instants;
 #[cfg(feature = "etcd")]
 mod interleaved;

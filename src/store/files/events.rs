@@ -14,7 +14,6 @@ pub(super) struct Told {
 
 #[cfg(target_os = "linux")]
 mod kernel {
-    use std::collections::HashSet;
     use std::mem::MaybeUninit;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::path::PathBuf;
@@ -30,7 +29,7 @@ mod kernel {
     /// Changes of files, as the kernel tells them.
     pub struct Events {
         fd: OwnedFd,
-        watches: HashSet<i32>,
+        watches: Vec<i32>,
         /// The watch on the record of the one that sleeps: the first path that was asked for.
         own: Option<i32>,
     }
@@ -39,7 +38,7 @@ mod kernel {
         /// `None` where this user has no more instances.
         pub fn new() -> Option<Self> {
             let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-            Some(Events { fd, watches: HashSet::new(), own: None })
+            Some(Events { fd, watches: Vec::new(), own: None })
         }
 
         /// A rename, an unlink (told as ATTRIB while somebody has the file open), the end of a change, the last close.
@@ -70,8 +69,8 @@ mod kernel {
             let all = !added.iter().any(|watch| watch.is_err_and(|e| e != Errno::NOENT));
             let added: Vec<Option<i32>> = added.into_iter().map(|watch| watch.ok()).collect();
             self.own = added.first().copied().flatten();
-            let wanted: HashSet<i32> = added.into_iter().flatten().collect();
-            for old in self.watches.difference(&wanted) {
+            let wanted: Vec<i32> = added.into_iter().flatten().collect();
+            for old in self.watches.iter().filter(|old| !wanted.contains(old)) {
                 let _ = inotify::remove_watch(&self.fd, *old);
             }
             self.watches = wanted;

@@ -199,11 +199,16 @@ impl Top {
     /// As [`Top::open_file`].
     pub fn open_to_append(&self, folder: Folder, name: &str) -> Result<Opened> {
         let access = OFlags::RDWR | OFlags::APPEND;
-        if let Some(opened) = self.open_with(folder, name, access)? {
-            return Ok(opened);
+        loop {
+            if let Some(opened) = self.open_with(folder, name, access)? {
+                return Ok(opened);
+            }
+            match self.create(folder, name) {
+                // Somebody else was as quick.
+                Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                made => drop(made?),
+            }
         }
-        drop(self.create(folder, name)?);
-        self.open_with(folder, name, access)?.ok_or_else(|| self.strange("open", folder, name, Errno::NOENT))
     }
 
     /// Whether there is anything of this name.
@@ -447,6 +452,17 @@ impl Top {
         let read = opened.file.read_at(&mut byte, last);
         read.map_err(|e| io_failed("read", &self.show(opened.name.0, &opened.name.1), e))?;
         Ok(byte == *b"\n")
+    }
+
+    /// Whether it is longer by now than was known, as it is from then on.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn has_grown(&self, opened: &mut Opened) -> Result<bool> {
+        let (folder, name) = &opened.name;
+        let stat = sys::fstat(&opened.file).map_err(|e| self.strange("look at", *folder, name, e))?;
+        let before = std::mem::replace(&mut opened.length, u64::try_from(stat.st_size).unwrap_or(0));
+        Ok(opened.length > before)
     }
 
     /// Writes all bytes at an offset.

@@ -21,12 +21,21 @@ pub(super) fn append(top: &Top, open: &mut Option<Opened>, line: &str) -> Result
 /// Adds a line without the guard, on a file system where a file is appended to in one step: nothing is written twice at
 /// one place then, and at worst into the part that is being rotated away.
 pub(super) fn append_alone(top: &Top, line: &str) -> Result<()> {
-    add_first(top, &top.open_to_append(Folder::Top, NAME)?, line)
+    add_first(top, &mut top.open_to_append(Folder::Top, NAME)?, line)
 }
 
 /// Adds a line; a torn one that a crash left is ended first.
-fn add_first(top: &Top, opened: &Opened, line: &str) -> Result<()> {
-    let torn = if top.ends_a_line(opened)? { "" } else { "\n" };
+fn add_first(top: &Top, opened: &mut Opened, line: &str) -> Result<()> {
+    let torn = loop {
+        if top.ends_a_line(opened)? {
+            break "";
+        }
+        // Somebody who is still at it has come further meanwhile.
+        std::thread::yield_now();
+        if !top.has_grown(opened)? {
+            break "\n";
+        }
+    };
     top.append(opened, format!("{torn}{line}\n").as_bytes())
 }
 

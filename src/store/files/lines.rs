@@ -7,10 +7,10 @@ use super::names::{self, Stem};
 use super::queue::{self, Line, Queue};
 use super::rebuild;
 use super::txn::Files;
-use crate::deployment::Id;
+use crate::deployment::{Deployment, Id, Stored};
 use crate::engine::{Standing, View as _};
 use crate::model::{LockName, LockRequest};
-use crate::store::Result;
+use crate::store::{Result, Txn as _};
 
 /// Void lines a lock file may have before it is written anew, if there are also more of them than others.
 const MANY_VOID: usize = 64;
@@ -212,6 +212,21 @@ impl Files<'_> {
             offsets.iter().try_for_each(|offset| self.top.write(&opened, &[queue::VOID], *offset))?;
         }
         self.queues.insert(name, queue);
+        Ok(())
+    }
+
+    /// Voids the lines that a resumed deployment had before it was paused, if a crash has left some: one of its id must
+    /// not stand at two places, of which the first would be its turn.
+    pub(super) fn strike_former(&mut self, d: &Deployment) -> Result<()> {
+        if d.id.number() == Some(d.arrival) {
+            return Ok(());
+        }
+        let before = self.find(&d.id)?;
+        let before = before.as_ref().and_then(Stored::deployment).map_or(&[][..], |before| &before.locks);
+        for request in d.locks.iter().chain(before) {
+            self.queue_mut(&request.lock)?;
+            self.strike(&request.lock, &d.id)?;
+        }
         Ok(())
     }
 

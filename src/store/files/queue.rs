@@ -154,8 +154,9 @@ pub fn read_head(bytes: Vec<u8>) -> Queue {
     let mut queue = Queue { length: bytes.len() as u64, ..Queue::default() };
     let from = queue.take_lines(&bytes, 0, HEAD);
     let (lines, torn) = bytes[from..].as_chunks::<{ WIDTH as usize }>();
-    let void = lines.iter().filter(|line| line[0] == VOID).count();
-    let plain = torn.is_empty() && lines.iter().all(|line| line[0] == VOID || is_plain(line));
+    let is_void = |line: &&[u8; WIDTH as usize]| line[0] == VOID && line.ends_with(b"\n");
+    let void = lines.iter().filter(is_void).count();
+    let plain = torn.is_empty() && lines.iter().all(|line| is_void(&line) || is_plain(line));
     if plain {
         queue.void += void;
         let lines = lines.len() - void;

@@ -1,6 +1,6 @@
 //! A decision in the files store: the view of it, and its steps.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -347,7 +347,7 @@ impl Txn for Files<'_> {
 
     fn all(&mut self) -> Result<Vec<Stored>> {
         let mut all: Vec<Stored> = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for state in State::ALL {
             for name in self.top.names(Folder::Deployments(state))? {
                 // Names that are no ids are not ours: a network file system puts its own there.
@@ -384,6 +384,7 @@ impl Txn for Files<'_> {
     }
 
     fn enter(&mut self, d: &Deployment, state: State, under: &[(LockName, Id)]) -> Result<Box<dyn Lease>> {
+        self.strike_former(d)?;
         self.changes(&d.id);
         self.nobody_waits = false;
         let stem = Files::stem_of(d);

@@ -1,7 +1,6 @@
 //! Sleeping until a record changes or a process ends: inotify and pidfds in one poll, with a timer that counts
 //! suspended time. Where events are not to be had, the timer alone.
 
-use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +47,7 @@ pub(super) struct FilesSleeper<'a> {
     /// An end may go unseen: of an unreadable record, an unnoted command, a process that the system will not watch.
     blind: bool,
     ends: Vec<(Process, OwnedFd)>,
-    ended: HashSet<(u32, u64)>,
+    ended: Vec<(u32, u64)>,
     /// The first time to live to pass among the watched, by the boot clock.
     expiry: Option<Duration>,
     looks: usize,
@@ -145,7 +144,7 @@ impl<'a> FilesSleeper<'a> {
         match process::watch(p) {
             Some(fd) => self.ends.push((p.clone(), fd)),
             None if process::presence(p) != process::Presence::Gone => self.blind = true,
-            None => drop(self.ended.insert((p.pid, p.start))),
+            None => self.ended.push((p.pid, p.start)),
         }
     }
 
@@ -156,7 +155,7 @@ impl<'a> FilesSleeper<'a> {
         self.ends.retain(|(p, _)| {
             let over = over.next() == Some(&true);
             if over {
-                ended.insert((p.pid, p.start));
+                ended.push((p.pid, p.start));
             }
             !over
         });
