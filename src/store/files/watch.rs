@@ -53,8 +53,6 @@ pub(super) struct FilesSleeper<'a> {
     looks: usize,
     /// The watched after the first, where each is in the way exactly as long as its record is kept locked.
     others: Option<Vec<Stem>>,
-    /// They hold: what closes a record of theirs is most likely their end.
-    all_hold: bool,
     only_ends: bool,
 }
 
@@ -64,7 +62,7 @@ impl<'a> FilesSleeper<'a> {
         let events = Events::new();
         let (glance, ends, ended) = Default::default();
         let (unseen, blind, expiry, looks) = (false, false, None, LOOK_AGAIN.len());
-        let (others, all_hold, only_ends) = (None, false, false);
+        let (others, only_ends) = (None, false);
         Ok(FilesSleeper {
             store,
             retry,
@@ -78,7 +76,6 @@ impl<'a> FilesSleeper<'a> {
             expiry,
             looks,
             others,
-            all_hold,
             only_ends,
         })
     }
@@ -197,7 +194,7 @@ impl Sleeper for FilesSleeper<'_> {
     fn arm(&mut self, ids: &[Id], txn: &mut dyn Txn) -> Result<()> {
         let (mut paths, mut watched) = (Vec::new(), Vec::new());
         let mut others = Some(Vec::new());
-        (self.blind, self.all_hold) = (false, true);
+        self.blind = false;
         // In the order given: the first is the own record.
         let mut todo: std::collections::VecDeque<Id> = ids.iter().cloned().collect();
         while let Some(id) = todo.pop_front() {
@@ -205,7 +202,6 @@ impl Sleeper for FilesSleeper<'_> {
             match txn.find(id)? {
                 Some(Stored::Readable(state, d)) => {
                     paths.push(self.path(state, &d));
-                    self.all_hold &= watched.is_empty() || state == State::Attached;
                     match (state, d.ttl, &mut others) {
                         _ if watched.is_empty() => {}
                         (State::Waiting | State::Attached, None, Some(others)) => {
@@ -334,7 +330,7 @@ impl FilesSleeper<'_> {
     /// Takes the events, and says whether they call for a look.
     fn news(&mut self) -> bool {
         let Some(told) = self.events.as_mut().map(Events::drain) else { return true };
-        let stand = !(told.own || told.closed && self.all_hold) && self.others_stand();
+        let stand = !told.own && self.others_stand();
         // While all their processes are watched, nobody's end goes unnoticed.
         let settled = stand && !self.unseen;
         self.looks = if settled { LOOK_AGAIN.len() } else { 0 };
