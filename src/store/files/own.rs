@@ -15,7 +15,7 @@ pub(super) struct Own {
     /// What was last entered: the record's bytes, and what they say.
     entered: RefCell<Option<Box<(String, Deployment)>>>,
     /// The record that was last removed, still open: the last to close it waits until the file system has put it away.
-    removed: RefCell<Option<Opened>>,
+    removed: RefCell<Option<Box<Opened>>>,
 }
 
 impl Own {
@@ -35,13 +35,13 @@ impl Own {
     }
 
     /// The record that was removed last, to be closed when there is time.
-    pub(super) fn take_removed(&self) -> Option<Opened> {
+    pub(super) fn take_removed(&self) -> Option<Box<Opened>> {
         self.removed.take()
     }
 
     /// Keeps open what has been removed.
     pub(super) fn keep_removed(&self, opened: Option<Opened>) {
-        *self.removed.borrow_mut() = opened;
+        *self.removed.borrow_mut() = opened.map(Box::new);
     }
 }
 
