@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::deployment::Deployment;
 use crate::store::files::FilesStore;
 use crate::store::{Decision, Listener, Result, Sleeper, Store};
 
@@ -56,6 +57,14 @@ impl Store for Opened {
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
         self.store().look(look)
+    }
+
+    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+        self.store().granted(waited)
+    }
+
+    fn log(&self, line: &str) -> Result<()> {
+        self.store().log(line)
     }
 
     fn sleeper(&self, retry: Duration) -> Result<Box<dyn Sleeper + '_>> {

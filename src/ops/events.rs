@@ -164,7 +164,7 @@ pub fn rfc3339(time: SystemTime) -> String {
 
 /// Adds a line. A history that cannot be written stops no deployment.
 pub fn log(txn: &mut dyn Txn, what: What, d: &Deployment, aside: Aside<'_>) {
-    let event = Event { what, state: state_after(what), id: d.id.as_str(), d: Some(d), aside };
+    let event = Event::of(what, d, aside);
     write(txn, &event);
     tell(txn, &event, || Stored::Readable(event.state, Box::new(d.clone())));
 }
@@ -179,7 +179,7 @@ pub fn log_stored(txn: &mut dyn Txn, what: What, stored: &Stored, aside: Aside<'
 
 /// [`log`] outside of a decision, for one that told nobody: hooks follow decisions.
 pub fn log_alone(store: &dyn Store, what: What, d: &Deployment, aside: Aside<'_>) {
-    let event = Event { what, state: state_after(what), id: d.id.as_str(), d: Some(d), aside };
+    let event = Event::of(what, d, aside);
     if let Some(text) = text(&event, clock::now().wall) {
         let _ = store.log(&text);
     }
@@ -203,7 +203,11 @@ fn state_after(what: What) -> State {
     }
 }
 
-impl Event<'_> {
+impl<'a> Event<'a> {
+    fn of(what: What, d: &'a Deployment, aside: Aside<'a>) -> Self {
+        Event { what, state: state_after(what), id: d.id.as_str(), d: Some(d), aside }
+    }
+
     /// How long it waited and how long it held, each where it is over with this.
     fn times(&self, now: SystemTime) -> (Option<Duration>, Option<Duration>) {
         let took = self.aside.took;

@@ -306,6 +306,15 @@ impl Store for MemoryStore {
         self.decide(look).map(|()| true)
     }
 
+    /// Only a decision tells.
+    fn granted(&self, _waited: &Deployment) -> Result<Option<Deployment>> {
+        Ok(None)
+    }
+
+    fn log(&self, line: &str) -> Result<()> {
+        self.decide(&mut |txn| txn.log(line))
+    }
+
     fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {
         Ok(Box::new(MemorySleeper { store: self, seen: 0 }))
     }

@@ -361,16 +361,12 @@ pub trait Store {
     ///
     /// # Errors
     /// When the store cannot be looked at.
-    fn granted(&self, _waited: &Deployment) -> Result<Option<Deployment>> {
-        Ok(None)
-    }
+    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>>;
     /// Adds a line to the history, outside of any decision.
     ///
     /// # Errors
     /// When it cannot be written.
-    fn log(&self, line: &str) -> Result<()> {
-        self.decide(&mut |txn| txn.log(line))
-    }
+    fn log(&self, line: &str) -> Result<()>;
     /// Something to sleep on. `retry` bounds how late it may notice what no event can tell.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deploylock::clock::{self, Now};
-use deploylock::deployment::{Id, State};
+use deploylock::deployment::{Deployment, Id, State};
 use deploylock::model::LockRequest;
 use deploylock::ops::acquire::{Grant, Outcome, Patience, acquire};
 use deploylock::ops::{Interrupt, Never, Silent};
@@ -54,6 +54,14 @@ impl<F: FnOnce()> Store for Eventful<F> {
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
         self.store.look(look)
+    }
+
+    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+        self.store.granted(waited)
+    }
+
+    fn log(&self, line: &str) -> Result<()> {
+        self.store.log(line)
     }
 
     fn sleeper(&self, retry: Duration) -> Result<Box<dyn Sleeper + '_>> {

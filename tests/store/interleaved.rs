@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use deploylock::deployment::State;
+use deploylock::deployment::{Deployment, State};
 use deploylock::ops::acquire::{Patience, acquire};
 use deploylock::ops::release::detach;
 use deploylock::ops::{Never, Silent};
@@ -30,6 +30,14 @@ impl Store for Amid<'_> {
 
     fn look(&self, look: &mut Decision<'_>) -> Result<bool> {
         self.store.look(look)
+    }
+
+    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+        self.store.granted(waited)
+    }
+
+    fn log(&self, line: &str) -> Result<()> {
+        self.store.log(line)
     }
 
     fn sleeper(&self, retry: Duration) -> Result<Box<dyn Sleeper + '_>> {

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use super::{Decision, Listener, Result, Sleeper, Store, StoreError};
 use crate::clock;
-use crate::deployment::Id;
+use crate::deployment::{Deployment, Id};
 use client::{CallError, Client};
 use commit::Done;
 use keys::Keys;
@@ -274,6 +274,15 @@ impl Store for EtcdStore {
             self.known.keep(view);
         }
         Ok(true)
+    }
+
+    /// Only a decision tells.
+    fn granted(&self, _waited: &Deployment) -> Result<Option<Deployment>> {
+        Ok(None)
+    }
+
+    fn log(&self, line: &str) -> Result<()> {
+        self.decide(&mut |txn| txn.log(line))
     }
 
     fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {

@@ -479,11 +479,13 @@ impl Top {
     ///
     /// # Errors
     /// When they cannot all be written.
-    pub fn append(&self, opened: &Opened, bytes: &[u8]) -> Result<()> {
+    pub fn append(&self, opened: &mut Opened, bytes: &[u8]) -> Result<()> {
         let (folder, name) = &opened.name;
         let step = self.label(*folder, name);
         self.announce("write", *folder, name, &Step::Write(&step, bytes, opened.length))?;
-        (&opened.file).write_all(bytes).map_err(|e| io_failed("write", &self.show(*folder, name), e))
+        (&opened.file).write_all(bytes).map_err(|e| io_failed("write", &self.show(*folder, name), e))?;
+        opened.length += bytes.len() as u64;
+        Ok(())
     }
 
     /// Cuts a file.
