@@ -5,6 +5,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
+use tempfile::TempDir;
+
 use deploylock::deployment::Id;
 use deploylock::ops::acquire::{Grant, Outcome, Patience, acquire};
 use deploylock::ops::clear::{Cancelled, cancel};
@@ -64,34 +66,38 @@ fn drain(path: &Path, first: Grant, granted: &Receiver<Grant>) -> Vec<Id> {
     order
 }
 
-#[test]
-fn those_who_leave_far_back_are_passed_over() {
+/// A holder and so many that wait, to whom something happens that takes those from `all` who leave: the others hold one
+/// after the other, in order, and then the lock is free. Where that was.
+fn all_are_served_though(happens: impl FnOnce(&Path, &mut Vec<Id>)) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let path = &folder.path().join("locks");
+    let path = folder.path();
     let first = hold(&files(path), &[exclusive("a")]);
     std::thread::scope(|scope| {
         let granted = wait_behind(scope, path, LONG);
         let mut all = lines(path);
+        happens(path, &mut all);
+        assert_eq!(drain(path, first, &granted), all);
+    });
+    give_back(&files(path), hold(&files(path), &[exclusive("a")]));
+    folder
+}
+
+#[test]
+fn those_who_leave_far_back_are_passed_over() {
+    let folder = all_are_served_though(|path, all| {
         for place in [10, 6] {
             let gone = all.remove(place);
             assert!(matches!(cancel(&files(path), &gone, None, "test").unwrap(), Cancelled::Ended(_)));
         }
-        assert_eq!(lines(path), all);
-        assert_eq!(drain(path, first, &granted), all);
+        assert_eq!(lines(path), *all);
     });
-    assert_eq!(lines(path), []);
-    give_back(&files(path), hold(&files(path), &[exclusive("a")]));
+    assert_eq!(lines(folder.path()), []);
 }
 
 #[test]
 fn lines_without_records_hide_nobody_behind_them() {
     for nonsense in [None, Some(b"9-!!!!!!")] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = &folder.path().join("locks");
-        let first = hold(&files(path), &[exclusive("a")]);
-        std::thread::scope(|scope| {
-            let granted = wait_behind(scope, path, LONG);
-            let mut all = lines(path);
+        all_are_served_though(|path, all| {
             // More than a release reads at first.
             for gone in all.drain(1..8) {
                 let name = queue_stem(path, &gone);
@@ -100,9 +106,7 @@ fn lines_without_records_hide_nobody_behind_them() {
             if let Some(nonsense) = nonsense {
                 spoil(path, nonsense);
             }
-            assert_eq!(drain(path, first, &granted), all);
         });
-        give_back(&files(path), hold(&files(path), &[exclusive("a")]));
     }
 }
 
@@ -110,15 +114,9 @@ fn lines_without_records_hide_nobody_behind_them() {
 fn a_line_without_sense_far_back_costs_nobody_his_place() {
     // Not even like a line; like one, but for the name.
     for nonsense in ["?".repeat(20), "9-!!!!!!".to_owned()] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = &folder.path().join("locks");
-        let first = hold(&files(path), &[exclusive("a")]);
-        std::thread::scope(|scope| {
-            let granted = wait_behind(scope, path, LONG);
-            let all = lines(path);
+        all_are_served_though(|path, _| {
             spoil(path, nonsense.as_bytes());
             assert_eq!(lines(path).len(), LONG);
-            assert_eq!(drain(path, first, &granted), all);
         });
     }
 }
