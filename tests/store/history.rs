@@ -29,8 +29,9 @@ fn lines_written_with_and_without_the_guard_are_all_there_and_whole() {
     });
     let lines = files(path).history().unwrap();
     assert_eq!(lines.iter().filter(|l| **l == line).count(), 2 * EACH);
-    let blank = lines.len() - before - 2 * EACH;
-    assert!(blank <= 2, "{blank} lines that nobody wrote");
+    // Whoever lost the processor for long in the middle of a line may find a blank one behind it.
+    let others = lines[before..].iter().find(|other| **other != line && !other.is_empty());
+    assert_eq!(others, None, "a line that nobody wrote");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `history.jsonl`: one line per event, appended, rotated under the guard when it is long.
 
+use std::time::Duration;
+
 use super::folder::{Folder, Opened, Top};
+use crate::clock;
 use crate::store::Result;
 
 /// The history's name.
@@ -9,6 +12,8 @@ pub const NAME: &str = "history.jsonl";
 const OLDER: &str = "history.1.jsonl";
 /// How long it may get before it is rotated, in bytes.
 const LONG: u64 = 16 << 20;
+/// How long a line without an end must not have grown to be one that a crash left.
+const TORN: Duration = Duration::from_millis(5);
 
 /// Adds a line under the guard. `open` is the history, if this decision has written to it.
 pub(super) fn append(top: &Top, open: &mut Option<Opened>, line: &str) -> Result<()> {
@@ -26,13 +31,16 @@ pub(super) fn append_alone(top: &Top, line: &str) -> Result<()> {
 
 /// Adds a line; a torn one that a crash left is ended first.
 fn add_first(top: &Top, opened: &mut Opened, line: &str) -> Result<()> {
+    let mut grew = clock::since_boot();
     let torn = loop {
         if top.ends_a_line(opened)? {
             break "";
         }
-        // Somebody who is still at it has come further meanwhile.
+        // Somebody may be at it: a line across the border of two pages is there in two steps.
         std::thread::yield_now();
-        if !top.has_grown(opened)? {
+        if top.has_grown(opened)? {
+            grew = clock::since_boot();
+        } else if clock::since_boot() >= grew + TORN {
             break "\n";
         }
     };
