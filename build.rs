@@ -58,6 +58,9 @@ fn link_statically() {
     // The standard library asks where the stack ends, to say so should it overflow. The C library answers from
     // /proc/self/maps, which costs a thirtieth of a run. An answer that is not 0 means: not to be had.
     println!("cargo:rustc-link-arg-bins=-Wl,--defsym=pthread_getattr_np=getpid");
+    // Where the program lies is asked for `$ORIGIN` in the paths of libraries, of which a static program loads none; any
+    // text is as good an answer, and spares a look into /proc.
+    println!("cargo:rustc-link-arg-bins=-Wl,--defsym=_dl_get_origin=gnu_get_libc_version");
     // The standard library starts commands by posix_spawn only if it finds this, and by the slower fork if not.
     println!("cargo:rustc-link-arg-bins=-Wl,-u,gnu_get_libc_version");
 }
@@ -88,8 +91,8 @@ fn leave_unwind_tables_out(folder: &Path) {
 fn put_the_start_together(folder: &Path) {
     println!("cargo:rerun-if-changed={ORDER}");
     let order = fs::read_to_string(ORDER).expect("it is part of the package");
-    let section = |line: &str| match line.strip_prefix("libc.a:") {
-        Some(member) => format!("*libc.a:{member}(.text .text.*)\n"),
+    let section = |line: &str| match line.strip_suffix(".o") {
+        Some(_) => format!("*{line}(.text .text.*)\n"),
         None => format!("*(.text.{line} .text.unlikely.{line})\n"),
     };
     let sections: String = order.lines().map(section).collect();

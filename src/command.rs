@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock;
-use crate::deployment::{Id, Stored};
+use crate::deployment::{Id, Process, Stored};
 use crate::ops;
+use crate::process;
 use crate::signals::{Came, Signals};
 use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
 
@@ -87,12 +88,15 @@ impl StartError {
 pub struct Running {
     child: Child,
     pid: Pid,
+    /// Readable when it has ended. `None` where the system has no such thing.
+    end: Option<OwnedFd>,
 }
 
 impl From<Child> for Running {
     fn from(child: Child) -> Running {
         let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
-        Running { child, pid }
+        let end = process::watch(&Process { pid: child.id(), start: 0 });
+        Running { child, pid, end }
     }
 }
 
@@ -185,6 +189,11 @@ impl Running {
         self.child.id()
     }
 
+    /// What there is to wait for: its end, and signals for it.
+    fn events<'a>(&'a self, signals: &'a Signals) -> Vec<BorrowedFd<'a>> {
+        [signals.readable()].into_iter().chain(self.end.as_ref().map(OwnedFd::as_fd)).collect()
+    }
+
     fn tell(&self, signal: i32) {
         if let Some(signal) = Signal::from_named_raw(signal) {
             // It has not been waited for, so the number is still its own.
@@ -209,6 +218,9 @@ impl Supervisor<'_> {
     /// When the child cannot be waited for.
     pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
         let mut interrupted = false;
+        if running.end.is_none() {
+            signals.hear_children()?;
+        }
         // Most commands of a deployment's steps end before a note or a watch would have paid.
         if let Some(status) = wait_briefly(UNNOTED, &mut running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted));
@@ -262,7 +274,7 @@ impl Supervisor<'_> {
             }
             let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
             let until = [ending, renewal, give_up].into_iter().flatten().min();
-            sleep(sleeper.as_deref_mut(), until, signals)?;
+            sleep(sleeper.as_deref_mut(), until, &running.events(signals))?;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
                 // Taking the watch down would delay the release, here or at a server: the end of the process does it
@@ -329,7 +341,7 @@ fn wait_briefly(
         if left.is_zero() {
             return Ok(None);
         }
-        poll_signals(signals, Some(left))?;
+        wait_for(&running.events(signals), Some(left))?;
         pass_on(running, signals.pending(), interrupted);
     }
 }
@@ -337,17 +349,16 @@ fn wait_briefly(
 fn sleep(
     sleeper: Option<&mut (dyn store::Sleeper + '_)>,
     until: Option<Duration>,
-    signals: &Signals,
+    events: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    match sleeper.map(|s| s.sleep(until, &[signals.readable()])) {
+    match sleeper.map(|s| s.sleep(until, events)) {
         Some(Ok(Wake::Look | Wake::Time | Wake::Interrupt)) => Ok(()),
-        Some(Err(_)) | None => poll_signals(signals, until.map(|at| at.saturating_sub(clock::since_boot()))),
+        Some(Err(_)) | None => wait_for(events, until.map(|at| at.saturating_sub(clock::since_boot()))),
     }
 }
 
-fn poll_signals(signals: &Signals, bound: Option<Duration>) -> io::Result<()> {
-    let readable = signals.readable();
-    let mut fds = [PollFd::from_borrowed_fd(readable.as_fd(), PollFlags::IN)];
+fn wait_for(events: &[BorrowedFd<'_>], bound: Option<Duration>) -> io::Result<()> {
+    let mut fds: Vec<PollFd<'_>> = events.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
     let bound = bound.and_then(|d| Timespec::try_from(d).ok());
     match poll(&mut fds, bound.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -87,13 +87,15 @@ fn namespace(kind: &str, doubt: &mut Option<Doubt>) -> u64 {
     digits.and_then(|d| d.parse().ok()).unwrap_or(0)
 }
 
-/// This process, and the signals that its parent told it to ignore (bit 0 is signal 1).
+/// This process, and the signals that its parent told it to ignore (bit 0 is signal 1); where those are not known,
+/// `SIGCHLD`, which would cost the most.
 pub fn myself() -> &'static (Process, u64) {
     static MYSELF: OnceLock<(Process, u64)> = OnceLock::new();
     MYSELF.get_or_init(|| {
         let stat = Stat::read("self");
         let start = stat.as_ref().map_or(0, |s| s.start);
-        (Process { pid: std::process::id(), start }, stat.map_or(0, |s| s.ignored))
+        let ignored = stat.map_or(1 << (rustix::process::Signal::CHILD.as_raw() - 1), |s| s.ignored);
+        (Process { pid: std::process::id(), start }, ignored)
     })
 }
 

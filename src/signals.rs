@@ -31,17 +31,27 @@ pub struct Signals {
 
 impl Signals {
     /// Takes the signals over, but for those that the parent said to ignore (`nohup`): those stay ignored, also
-    /// for the command. `ignored` has bit 0 for signal 1.
+    /// for the command. `ignored` has bit 0 for signal 1. Only the ends of children may not be ignored: nobody would
+    /// learn then how they ended.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn take_over(ignored: u64) -> std::io::Result<Signals> {
         let (read, write) = UnixStream::pair()?;
         write.set_nonblocking(true)?;
-        let heeded = PASSED_ON.into_iter().filter(|s| ignored & (1 << (s - 1)) == 0);
-        let delivery =
-            SignalDelivery::with_pipe(read, write, WithOrigin::default(), heeded.chain([SIGCHLD]))?;
+        let ignored = |signal: &i32| ignored & (1 << (signal - 1)) != 0;
+        let heeded = PASSED_ON.into_iter().filter(|s| !ignored(s));
+        let all = heeded.chain([SIGCHLD].into_iter().filter(ignored));
+        let delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), all)?;
         Ok(Signals { delivery, last: None })
+    }
+
+    /// Is readable from now on also when a child has ended.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn hear_children(&mut self) -> std::io::Result<()> {
+        self.delivery.handle().add_signal(SIGCHLD)
     }
 
     /// Takes just these over.

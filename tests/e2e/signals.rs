@@ -239,6 +239,13 @@ fn what_the_parent_ignores_stays_ignored_and_nothing_else_is() {
 }
 
 #[test]
+fn who_is_told_to_ignore_the_ends_of_children_learns_how_the_command_ended() {
+    let scene = Scene::new();
+    let said = scene.shell("sh", "trap '' CHLD; exec deploylock run -l a -- sh -c 'exit 3'");
+    assert_eq!(said.code, 3, "{said:?}");
+}
+
+#[test]
 fn under_nohup_a_hangup_disturbs_nobody() {
     let scene = Scene::new();
     let mut nohup = scene.program("nohup");
