@@ -31,16 +31,18 @@ pub(super) fn append_alone(top: &Top, line: &str) -> Result<()> {
 
 /// Adds a line; a torn one that a crash left is ended first.
 fn add_first(top: &Top, opened: &mut Opened, line: &str) -> Result<()> {
-    let mut grew = clock::since_boot();
+    let mut grew = None;
     let torn = loop {
         if top.ends_a_line(opened)? {
             break "";
         }
         // Somebody may be at it: a line across the border of two pages is there in two steps.
         std::thread::yield_now();
+        let now = clock::since_boot();
+        let since = *grew.get_or_insert(now);
         if top.has_grown(opened)? {
-            grew = clock::since_boot();
-        } else if clock::since_boot() >= grew + TORN {
+            grew = Some(now);
+        } else if now >= since + TORN {
             break "\n";
         }
     };
