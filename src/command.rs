@@ -24,6 +24,8 @@ const UNNOTED: Duration = Duration::from_millis(2);
 const UNWATCHED: Duration = Duration::from_millis(100);
 /// And where the hold has to be confirmed: there who holds hears by its watch who waits, and hands on sooner for that.
 const UNHEARD: Duration = Duration::from_millis(20);
+/// How often to look where a command's end is no event.
+const TICK: Duration = Duration::from_millis(20);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -88,7 +90,7 @@ impl StartError {
 pub struct Running {
     child: Child,
     pid: Pid,
-    /// Readable when it has ended. `None` where the system has no such thing.
+    /// Readable when it has ended. `None` where that cannot be had.
     end: Option<OwnedFd>,
 }
 
@@ -201,7 +203,18 @@ impl Running {
         }
     }
 
+    /// How it ended, if it has. Nobody is to be told anything of it afterwards.
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        let mut status = self.reaped()?;
+        if status.is_none() && self.end.as_ref().is_some_and(is_readable) {
+            status = self.reaped()?;
+            // Who traces it is told first, and lets go of it when he likes: till then it would wake us for nothing.
+            self.end.take_if(|_| status.is_none());
+        }
+        Ok(status)
+    }
+
+    fn reaped(&mut self) -> io::Result<Option<ExitStatus>> {
         loop {
             match self.child.try_wait() {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -209,6 +222,17 @@ impl Running {
             }
         }
     }
+
+    /// The time until which to wait for its events at most.
+    fn at_most(&self, until: Option<Duration>) -> Option<Duration> {
+        let tick = self.end.is_none().then(|| clock::since_boot() + TICK);
+        [until, tick].into_iter().flatten().min()
+    }
+}
+
+fn is_readable(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|n| n > 0)
 }
 
 impl Supervisor<'_> {
@@ -218,9 +242,6 @@ impl Supervisor<'_> {
     /// When the child cannot be waited for.
     pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
         let mut interrupted = false;
-        if running.end.is_none() {
-            signals.hear_children()?;
-        }
         // Most commands of a deployment's steps end before a note or a watch would have paid.
         if let Some(status) = wait_briefly(UNNOTED, &mut running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted));
@@ -239,8 +260,9 @@ impl Supervisor<'_> {
         };
         let (mut ending, mut lost, mut asked, mut killed) = (None, false, false, false);
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
+        let mut ticked = false;
         loop {
-            if !lost {
+            if !lost && !ticked {
                 let found = if self.lapsed() { Ok(Record::Lost) } else { self.look(sleeper.as_deref_mut()) };
                 match found {
                     Ok(Record::Held(every)) if every == self.renew => {}
@@ -274,9 +296,11 @@ impl Supervisor<'_> {
             }
             let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
             let until = [ending, renewal, give_up].into_iter().flatten().min();
-            sleep(sleeper.as_deref_mut(), until, &running.events(signals))?;
+            let wake = sleep(sleeper.as_deref_mut(), running.at_most(until), &running.events(signals))?;
+            ticked = wake == Wake::Time && until.is_none_or(|at| clock::since_boot() < at);
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
+                let interrupted = interrupted || was_interrupted(status, signals);
                 // Taking the watch down would delay the release, here or at a server: the end of the process does it
                 // as well.
                 std::mem::forget(sleeper);
@@ -335,13 +359,13 @@ fn wait_briefly(
     let until = clock::since_boot() + bound;
     loop {
         if let Some(status) = running.ended()? {
+            *interrupted |= was_interrupted(status, signals);
             return Ok(Some(status));
         }
-        let left = until.saturating_sub(clock::since_boot());
-        if left.is_zero() {
+        if clock::since_boot() >= until {
             return Ok(None);
         }
-        wait_for(&running.events(signals), Some(left))?;
+        wait_for(&running.events(signals), running.at_most(Some(until)))?;
         pass_on(running, signals.pending(), interrupted);
     }
 }
@@ -350,28 +374,35 @@ fn sleep(
     sleeper: Option<&mut (dyn store::Sleeper + '_)>,
     until: Option<Duration>,
     events: &[BorrowedFd<'_>],
-) -> io::Result<()> {
+) -> io::Result<Wake> {
     match sleeper.map(|s| s.sleep(until, events)) {
-        Some(Ok(Wake::Look | Wake::Time | Wake::Interrupt)) => Ok(()),
-        Some(Err(_)) | None => wait_for(events, until.map(|at| at.saturating_sub(clock::since_boot()))),
+        Some(Ok(wake)) => Ok(wake),
+        Some(Err(_)) | None => wait_for(events, until),
     }
 }
 
-fn wait_for(events: &[BorrowedFd<'_>], bound: Option<Duration>) -> io::Result<()> {
+fn wait_for(events: &[BorrowedFd<'_>], until: Option<Duration>) -> io::Result<Wake> {
     let mut fds: Vec<PollFd<'_>> = events.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-    let bound = bound.and_then(|d| Timespec::try_from(d).ok());
-    match poll(&mut fds, bound.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+    let left = until.map(|at| at.saturating_sub(clock::since_boot()));
+    match poll(&mut fds, left.and_then(|d| Timespec::try_from(d).ok()).as_ref()) {
+        Ok(0) => Ok(Wake::Time),
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(Wake::Interrupt),
         Err(e) => Err(e.into()),
     }
 }
 
+/// The terminal's Ctrl-C, of which the command has died before we came to it.
+fn was_interrupted(status: ExitStatus, signals: &mut Signals) -> bool {
+    let died_of_it = status.signal() == Some(signal_hook::consts::SIGINT);
+    died_of_it && signals.pending().into_iter().any(Came::is_interrupt)
+}
+
 fn pass_on(running: &Running, came: Vec<Came>, interrupted: &mut bool) {
-    for Came { signal, from_terminal } in came {
-        *interrupted |= from_terminal && signal == signal_hook::consts::SIGINT;
+    for came in came {
+        *interrupted |= came.is_interrupt();
         // The terminal has told the whole foreground group, the command included.
-        if !from_terminal {
-            running.tell(signal);
+        if !came.from_terminal {
+            running.tell(came.signal);
         }
     }
 }

@@ -22,6 +22,14 @@ pub struct Came {
     pub from_terminal: bool,
 }
 
+impl Came {
+    /// Somebody pressed Ctrl-C.
+    #[must_use]
+    pub fn is_interrupt(self) -> bool {
+        self.from_terminal && self.signal == SIGINT
+    }
+}
+
 /// Signals, from now on delivered here.
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
@@ -41,17 +49,11 @@ impl Signals {
         write.set_nonblocking(true)?;
         let ignored = |signal: &i32| ignored & (1 << (signal - 1)) != 0;
         let heeded = PASSED_ON.into_iter().filter(|s| !ignored(s));
-        let all = heeded.chain([SIGCHLD].into_iter().filter(ignored));
+        // Where the end of a process is no event, this one is.
+        let of_children = [SIGCHLD].into_iter().filter(|s| ignored(s) || !cfg!(target_os = "linux"));
+        let all = heeded.chain(of_children);
         let delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), all)?;
         Ok(Signals { delivery, last: None })
-    }
-
-    /// Is readable from now on also when a child has ended.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn hear_children(&mut self) -> std::io::Result<()> {
-        self.delivery.handle().add_signal(SIGCHLD)
     }
 
     /// Takes just these over.

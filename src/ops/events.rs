@@ -139,8 +139,7 @@ pub struct Last {
 /// When the history cannot be read.
 pub fn last(store: &dyn Store, id: &str) -> Result<Option<Last>> {
     let lines = store.history()?;
-    let mut events = lines.iter().rev().filter(|line| line.contains(id));
-    Ok(events.find_map(|line| {
+    let mut events = lines.iter().rev().filter(|line| line.contains(id)).filter_map(|line| {
         let event = serde_json::from_str::<serde_json::Value>(line).ok()?;
         let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
         let what = what.filter(|_| event["id"] == id)?;
@@ -153,7 +152,14 @@ pub fn last(store: &dyn Store, id: &str) -> Result<Option<Last>> {
             outcome: text("outcome"),
             stale: event["stale"].is_string(),
         })
-    }))
+    });
+    let last = events.next();
+    // Who is granted says so when it has seen it, and what was granted may have been taken away by then.
+    let taken = |last: &Last| matches!(last.what, What::Cleared | What::Reclaimed | What::Released);
+    match last {
+        Some(last) if last.what == What::Acquired => Ok(Some(events.next().filter(taken).unwrap_or(last))),
+        last => Ok(last),
+    }
 }
 
 /// A time as JSON has it: RFC 3339, UTC, whole seconds.

@@ -107,12 +107,19 @@ pub fn promise(store: &dyn Store, id: &Id) -> Result<()> {
     store::decide(store, |txn| txn.make_durable(id))
 }
 
-/// Lets an acquired deployment outlast its process.
+/// Lets an acquired deployment outlast its process, unless somebody has asked it to end by then: it is given back.
 ///
 /// # Errors
 /// When that cannot be promised.
 pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
     store::decide(store, |txn| match txn.find(&d.id)?.map(readable).transpose()? {
+        Some((state, now)) if now.cancelled => {
+            txn.remove(&d.id)?;
+            txn.remove_paused(&d.id)?;
+            let aside = Aside { outcome: Some("aborted"), ..Aside::default() };
+            events::log(txn, What::Released, &now, aside);
+            hand_off::ended(txn, &Stored::Readable(state, now))
+        }
         Some((State::Attached, now)) => {
             if let Some(Stored::Readable(_, parent)) =
                 d.parent.as_ref().map(|p| txn.find(p)).transpose()?.flatten()

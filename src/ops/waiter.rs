@@ -181,7 +181,8 @@ impl Waiter<'_, '_> {
         if self.draft.gate.is_some() {
             return Ok(None);
         }
-        let granted = self.store.granted(queued)?;
+        // What comes after a grant of which somebody thought better is for a decision.
+        let granted = self.store.granted(queued)?.filter(|d| !d.cancelled);
         if let Some(d) = &granted {
             let aside = Aside { took: d.since.duration_since(queued.since).ok(), ..Aside::default() };
             events::log_alone(self.store, What::Acquired, d, aside);
@@ -238,19 +239,27 @@ impl Waiter<'_, '_> {
 /// Why one that waited is out of the queue again, for the history.
 const FROZEN: &str = "a freeze began";
 
-/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it; in a freeze
-/// that has begun since it asked, it is given back, and one that was resumed is paused again.
+/// Where the waiting is over: granted, or gone. A grant is noted in the history by the one who got it. It is given back if
+/// somebody has asked it to end before it knew; and in a freeze that has begun since it asked, where one that was resumed
+/// is paused again.
 fn settled(txn: &mut dyn Txn, queued: &Deployment, draft: &Draft) -> Result<Option<Found>> {
     let id = &queued.id;
     match txn.find(id)?.map(readable).transpose()? {
         Some((state, d)) if state.holds() => {
-            if freeze::stops(draft, txn.now()) {
+            if d.cancelled || freeze::stops(draft, txn.now()) {
+                let (aside, found) = if d.cancelled {
+                    (Aside { outcome: Some("aborted"), ..Aside::default() }, Found::Gone)
+                } else {
+                    (Aside { why: Some(FROZEN), ..Aside::default() }, Found::Frozen)
+                };
                 txn.remove(id)?;
+                if d.cancelled && draft.resume.is_some() {
+                    txn.remove_paused(id)?;
+                }
                 let was = Stored::Readable(state, d);
-                let aside = Aside { why: Some(FROZEN), ..Aside::default() };
                 events::log_stored(txn, What::Released, &was, aside);
                 hand_off::ended(txn, &was)?;
-                return Ok(Some(Found::Frozen));
+                return Ok(Some(found));
             }
             let took = d.since.duration_since(queued.since).ok();
             let passed = freeze::passed(draft, txn.now());

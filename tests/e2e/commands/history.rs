@@ -149,6 +149,20 @@ fn the_end_of_what_was_dead_cleared_cancelled_or_gave_up_is_told_in_full() {
 }
 
 #[test]
+fn a_grant_that_is_noted_after_its_end_hides_nothing() {
+    let scene = Scene::new();
+    let id = scene.hold(&["-l", "a"]);
+    scene.ok(&["clear", "--yes", &id]);
+    // The line of one that was cleared before it had seen that it was granted.
+    let path = scene.locks().join("history.jsonl");
+    let lines = std::fs::read_to_string(&path).unwrap();
+    let acquired = lines.lines().find(|line| line.contains("acquired")).unwrap();
+    std::fs::write(&path, format!("{lines}{acquired}\n")).unwrap();
+    let said = scene.fails(3, &["release", &id]);
+    assert!(said.err.contains("cleared by tester@"), "{said:?}");
+}
+
+#[test]
 fn what_it_comes_to() {
     let scene = Scene::with_topology("[environments.uat]\ncontainers = ['c']\n[environments.prod]\n");
     scene.ok(&["run", "-e", "uat", "--", "true"]);

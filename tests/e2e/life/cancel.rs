@@ -126,6 +126,30 @@ fn a_run_that_is_cancelled_before_it_is_watched_ends_too() {
 }
 
 #[test]
+fn one_that_is_granted_and_cancelled_before_it_knows_starts_nothing_and_holds_nothing() {
+    let scene = Scene::new();
+    for command in
+        [&["run", "-l", "a", "--wait", "--", "touch", "ran"][..], &["acquire", "-l", "a", "--wait"]]
+    {
+        let held = scene.hold(&["-l", "a"]);
+        let waiting = Group::of(&scene, command);
+        let id = id(&scene.until("waiting", 1)[0]);
+        waiting.signal("STOP");
+        scene.ok(&["release", &held]);
+        assert_eq!(scene.state_of(&id), "held", "it is its turn, and it does not know");
+        scene.ok(&["cancel", &id]);
+        waiting.signal("CONT");
+        let said = waiting.end();
+        assert_eq!((said.code, said.out.as_str()), (75, ""), "{said:?}");
+        assert!(said.err.contains("was cancelled"), "{said:?}");
+        let last = events(&scene, &id).pop().unwrap();
+        assert_eq!((&last["event"], &last["outcome"]), (&"released".into(), &"aborted".into()));
+        nothing_left(&scene);
+    }
+    assert!(!scene.path("ran").exists());
+}
+
+#[test]
 fn a_nested_one_is_cancelled_without_its_parent() {
     let scene = one_at_a_time("");
     let script = "deploylock run -l inner -- cat; echo $? > inner; cat";
