@@ -7,12 +7,12 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock;
 use crate::deployment::{Id, Process, Stored};
 use crate::ops;
+use crate::poll::readable;
 use crate::process;
 use crate::signals::{Came, Signals};
 use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
@@ -192,8 +192,9 @@ impl Running {
     }
 
     /// What there is to wait for: its end, and signals for it.
-    fn events<'a>(&'a self, signals: &'a Signals) -> Vec<BorrowedFd<'a>> {
-        [signals.readable()].into_iter().chain(self.end.as_ref().map(OwnedFd::as_fd)).collect()
+    fn events<'a>(&'a self, signals: &'a Signals) -> [BorrowedFd<'a>; 2] {
+        let signals = signals.readable();
+        [signals, self.end.as_ref().map_or(signals, OwnedFd::as_fd)]
     }
 
     fn tell(&self, signal: i32) {
@@ -206,12 +207,17 @@ impl Running {
     /// How it ended, if it has. Nobody is to be told anything of it afterwards.
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         let mut status = self.reaped()?;
-        if status.is_none() && self.end.as_ref().is_some_and(is_readable) {
+        if status.is_none() && self.has_been_told() {
             status = self.reaped()?;
             // Who traces it is told first, and lets go of it when he likes: till then it would wake us for nothing.
             self.end.take_if(|_| status.is_none());
         }
         Ok(status)
+    }
+
+    fn has_been_told(&self) -> bool {
+        let end = self.end.as_ref().map(OwnedFd::as_fd);
+        end.is_some_and(|end| readable(&[end], Some(Duration::ZERO)).contains(&true))
     }
 
     fn reaped(&mut self) -> io::Result<Option<ExitStatus>> {
@@ -225,14 +231,12 @@ impl Running {
 
     /// The time until which to wait for its events at most.
     fn at_most(&self, until: Option<Duration>) -> Option<Duration> {
-        let tick = self.end.is_none().then(|| clock::since_boot() + TICK);
-        [until, tick].into_iter().flatten().min()
+        if self.end.is_some() {
+            return until;
+        }
+        let tick = clock::since_boot() + TICK;
+        Some(until.map_or(tick, |at| at.min(tick)))
     }
-}
-
-fn is_readable(fd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|n| n > 0)
 }
 
 impl Supervisor<'_> {
@@ -296,7 +300,7 @@ impl Supervisor<'_> {
             }
             let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
             let until = [ending, renewal, give_up].into_iter().flatten().min();
-            let wake = sleep(sleeper.as_deref_mut(), running.at_most(until), &running.events(signals))?;
+            let wake = sleep(sleeper.as_deref_mut(), running.at_most(until), &running.events(signals));
             ticked = wake == Wake::Time && until.is_none_or(|at| clock::since_boot() < at);
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
@@ -365,7 +369,7 @@ fn wait_briefly(
         if clock::since_boot() >= until {
             return Ok(None);
         }
-        wait_for(&running.events(signals), running.at_most(Some(until)))?;
+        wait_for(&running.events(signals), running.at_most(Some(until)));
         pass_on(running, signals.pending(), interrupted);
     }
 }
@@ -374,21 +378,16 @@ fn sleep(
     sleeper: Option<&mut (dyn store::Sleeper + '_)>,
     until: Option<Duration>,
     events: &[BorrowedFd<'_>],
-) -> io::Result<Wake> {
+) -> Wake {
     match sleeper.map(|s| s.sleep(until, events)) {
-        Some(Ok(wake)) => Ok(wake),
+        Some(Ok(wake)) => wake,
         Some(Err(_)) | None => wait_for(events, until),
     }
 }
 
-fn wait_for(events: &[BorrowedFd<'_>], until: Option<Duration>) -> io::Result<Wake> {
-    let mut fds: Vec<PollFd<'_>> = events.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+fn wait_for(events: &[BorrowedFd<'_>], until: Option<Duration>) -> Wake {
     let left = until.map(|at| at.saturating_sub(clock::since_boot()));
-    match poll(&mut fds, left.and_then(|d| Timespec::try_from(d).ok()).as_ref()) {
-        Ok(0) => Ok(Wake::Time),
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(Wake::Interrupt),
-        Err(e) => Err(e.into()),
-    }
+    if readable(events, left).contains(&true) { Wake::Interrupt } else { Wake::Time }
 }
 
 /// The terminal's Ctrl-C, of which the command has died before we came to it.

@@ -15,11 +15,11 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::clock;
 use crate::ops::Interrupt;
+use crate::poll::readable;
 use crate::process;
 
 /// How often to look where the end of a process is no event.
@@ -126,16 +126,6 @@ impl Worker {
     }
 }
 
-/// Waits until one of these can be read, or for so long. Which of them can.
-fn readable(fds: &[BorrowedFd<'_>], left: Option<Duration>) -> Vec<bool> {
-    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-    let left = left.and_then(|d| Timespec::try_from(d).ok());
-    match poll(&mut polled, left.as_ref()) {
-        Ok(_) => polled.iter().map(|fd| !fd.revents().is_empty()).collect(),
-        Err(_) => vec![false; fds.len()],
-    }
-}
-
 fn work(queue: &Receiver<Job>, mut done: UnixStream, tell: fn(&Job, &Failed)) {
     for job in queue {
         if let Err(failed) = run(&job) {
@@ -207,7 +197,7 @@ fn wait(child: &mut Child, bound: Duration) -> io::Result<Option<ExitStatus>> {
         if left.is_zero() {
             return Ok(None);
         }
-        match &end {
+        let _ = match &end {
             Some(end) => readable(&[end.as_fd()], Some(left)),
             None => readable(&[], Some(left.min(TICK))),
         };

@@ -23,6 +23,7 @@ pub mod model;
 pub mod ops;
 pub mod output;
 pub mod policy;
+pub mod poll;
 pub mod process;
 pub mod signals;
 pub mod store;

@@ -187,16 +187,16 @@ pub fn watch(_process: &Process) -> Option<OwnedFd> {
 
 #[cfg(target_os = "linux")]
 fn exists(pid: rustix::process::Pid) -> Presence {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::os::fd::AsFd as _;
+    use std::time::Duration;
+
     use rustix::io::Errno;
+
+    use crate::poll;
     match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
         Ok(fd) => {
-            let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            match poll(&mut fds, Some(&now)) {
-                Ok(n) if n > 0 => Presence::Gone,
-                _ => Presence::Exists,
-            }
+            let ended = poll::readable(&[fd.as_fd()], Some(Duration::ZERO)).contains(&true);
+            if ended { Presence::Gone } else { Presence::Exists }
         }
         // A number that now belongs to a thread is no process either.
         Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => Presence::Gone,

@@ -140,17 +140,11 @@ fn first_try<'s>(
     let began = txn.now().boot;
     let until = bound.map(|d| began.saturating_add(d));
     let opening = freeze::opening(draft, txn.now());
-    let mut waiting = Waiting {
-        lease,
-        deployment,
-        began,
-        until,
-        opening,
-        queueing: Queueing { id: None, blocks: found.blocks, first: None, place: 0, waited: Duration::ZERO },
-        free: false,
-    };
-    // Whether it could ever end was asked above, under the same guard.
-    waiting.free = matches!(arm(txn, &mut waiting, sleeper.as_mut(), progress)?, Armed::Free);
+    let queueing = Queueing { id: None, blocks: Vec::new(), first: None, place: 0, waited: Duration::ZERO };
+    let mut waiting = Waiting { lease, deployment, began, until, opening, queueing, free: false };
+    // Whether it could ever end was asked above, under the same guard; that nobody behind it is in its way is not asked twice.
+    let evaluated = (!progress.wanted()).then_some(found.blocks);
+    waiting.free = matches!(arm(txn, &mut waiting, sleeper.as_mut(), progress, evaluated)?, Armed::Free);
     Ok(First::Waiting(Box::new(waiting)))
 }
 

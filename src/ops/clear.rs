@@ -1,16 +1,15 @@
 //! The operator's hand: taking away what others hold, and asking others to end.
 
+use std::os::fd::AsFd as _;
 use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::events::{self, Aside, What};
 use super::hand_off;
 use super::{Result, readable};
 use crate::clock;
 use crate::deployment::{Command, Deployment, Id, Process, State, Stored, Verdict};
-use crate::process;
 use crate::store::{self, Store};
+use crate::{poll, process};
 
 /// How often a process is looked at where the system cannot tell of its end.
 const TICK: Duration = Duration::from_millis(50);
@@ -66,14 +65,12 @@ pub fn clear(store: &dyn Store, id: &Id, reach: Reach, why: &str, by: &str) -> R
                 _ => Cleared::NotStale(stored),
             });
         }
-        txn.remove(id)?;
         let stale = match &verdict {
             Verdict::Dead(proof) => Some(proof.as_str()),
             _ => None,
         };
         let aside = Aside { why: stale.or(Some(why)), stale, by: Some(by), ..Aside::default() };
-        events::log_stored(txn, What::Cleared, &stored, aside);
-        hand_off::ended(txn, &stored)?;
+        hand_off::end(txn, &stored, What::Cleared, aside)?;
         Ok(Cleared::Done(stored, verdict))
     })
 }
@@ -128,9 +125,7 @@ pub fn cancel(store: &dyn Store, id: &Id, kill_after: Option<Duration>, by: &str
             events::log(txn, What::Cancelled, &asked, Aside { why, ..aside });
             return Ok(Cancelled::Asked(Box::new(asked), verdict));
         }
-        txn.remove(id)?;
-        events::log_stored(txn, What::Cancelled, &stored, Aside { outcome: Some("aborted"), ..aside });
-        hand_off::ended(txn, &stored)?;
+        hand_off::end(txn, &stored, What::Cancelled, Aside { outcome: Some("aborted"), ..aside })?;
         Ok(Cancelled::Ended(stored))
     })
 }
@@ -158,9 +153,8 @@ pub fn ends_within(process: &Process, bound: Duration) -> bool {
         }
         let fd = process::watch(process);
         let bound = if fd.is_some() { left } else { left.min(TICK) };
-        let mut fds: Vec<_> = fd.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-        // An interrupted poll is as good as one that ran out: the loop looks again.
-        let _ = poll(&mut fds, Timespec::try_from(bound).ok().as_ref());
+        let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd()).collect();
+        let _ = poll::readable(&fds, Some(bound));
     }
     true
 }

@@ -52,6 +52,11 @@ impl What {
         What::Resumed,
     ];
 
+    /// Whether there is nothing to be had of the deployment afterwards.
+    const fn takes_away(self) -> bool {
+        matches!(self, What::Cleared | What::Reclaimed | What::Released)
+    }
+
     /// The word in the history and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -139,27 +144,33 @@ pub struct Last {
 /// When the history cannot be read.
 pub fn last(store: &dyn Store, id: &str) -> Result<Option<Last>> {
     let lines = store.history()?;
-    let mut events = lines.iter().rev().filter(|line| line.contains(id)).filter_map(|line| {
-        let event = serde_json::from_str::<serde_json::Value>(line).ok()?;
-        let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
-        let what = what.filter(|_| event["id"] == id)?;
-        let text = |key: &str| event[key].as_str().map(str::to_owned);
-        Some(Last {
-            what,
-            time: text("time").unwrap_or_default(),
-            by: text("by"),
-            why: text("why"),
-            outcome: text("outcome"),
-            stale: event["stale"].is_string(),
-        })
-    });
-    let last = events.next();
-    // Who is granted says so when it has seen it, and what was granted may have been taken away by then.
-    let taken = |last: &Last| matches!(last.what, What::Cleared | What::Reclaimed | What::Released);
-    match last {
-        Some(last) if last.what == What::Acquired => Ok(Some(events.next().filter(taken).unwrap_or(last))),
-        last => Ok(last),
+    let mut acquired = None;
+    for line in lines.iter().rev() {
+        match parsed(line, id) {
+            None => {}
+            // Who is granted says so when it has seen it, and what was granted may have been taken away by then.
+            Some(event) if event.what == What::Acquired && acquired.is_none() => acquired = Some(event),
+            Some(event) if acquired.is_none() || event.what.takes_away() => return Ok(Some(event)),
+            Some(_) => break,
+        }
     }
+    Ok(acquired)
+}
+
+/// What this line tells, if it is about this one.
+fn parsed(line: &str, id: &str) -> Option<Last> {
+    let event = line.contains(id).then(|| serde_json::from_str::<serde_json::Value>(line).ok()).flatten()?;
+    let what = What::ALL.into_iter().find(|what| event["event"] == what.as_str());
+    let what = what.filter(|_| event["id"] == id)?;
+    let text = |key: &str| event[key].as_str().map(str::to_owned);
+    Some(Last {
+        what,
+        time: text("time").unwrap_or_default(),
+        by: text("by"),
+        why: text("why"),
+        outcome: text("outcome"),
+        stale: event["stale"].is_string(),
+    })
 }
 
 /// A time as JSON has it: RFC 3339, UTC, whole seconds.

@@ -52,6 +52,16 @@ pub fn ended(txn: &mut dyn Txn, gone: &Stored) -> Result<()> {
     settle(txn, &locks)
 }
 
+/// Removes this deployment, notes what that was, and lets in whoever is next.
+///
+/// # Errors
+/// As [`hand_off`].
+pub fn end(txn: &mut dyn Txn, was: &Stored, what: What, aside: Aside<'_>) -> Result<()> {
+    txn.remove(was.id())?;
+    events::log_stored(txn, what, was, aside);
+    ended(txn, was)
+}
+
 /// Removes what was acquired inside the command of `parent`, and inside that; the locks that are free now.
 fn end_nested(txn: &mut dyn Txn, parent: &Id) -> Result<Vec<LockName>> {
     let mut locks = Vec::new();

@@ -114,11 +114,9 @@ pub fn promise(store: &dyn Store, id: &Id) -> Result<()> {
 pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
     store::decide(store, |txn| match txn.find(&d.id)?.map(readable).transpose()? {
         Some((state, now)) if now.cancelled => {
-            txn.remove(&d.id)?;
             txn.remove_paused(&d.id)?;
             let aside = Aside { outcome: Some("aborted"), ..Aside::default() };
-            events::log(txn, What::Released, &now, aside);
-            hand_off::ended(txn, &Stored::Readable(state, now))
+            hand_off::end(txn, &Stored::Readable(state, now), What::Released, aside)
         }
         Some((State::Attached, now)) => {
             if let Some(Stored::Readable(_, parent)) =

@@ -11,7 +11,7 @@ use super::manual;
 use super::{Interrupt, Progress, Queueing, Result, freeze, readable};
 use crate::clock;
 use crate::deployment::{Deployment, State, Stored};
-use crate::engine::{self, Refusal, Who};
+use crate::engine::{self, Block, Refusal, Who};
 use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 
 /// How long one is in the queue before it is called settled: the watch stands, and a short wait is spared the work.
@@ -40,34 +40,42 @@ pub(super) enum Armed {
     Hopeless(Refusal),
 }
 
-/// Evaluates, arms for what the evaluation rests on, and makes sure that it still does.
+/// Evaluates, arms for what the evaluation rests on, and makes sure that it still does. `evaluated` is what this decision
+/// has found already.
 pub(super) fn arm(
     txn: &mut dyn Txn,
     waiting: &mut Waiting,
     sleeper: &mut dyn Sleeper,
     progress: &mut dyn Progress,
+    mut evaluated: Option<Vec<Block>>,
 ) -> Result<Armed> {
     let d = &waiting.deployment;
     let who = Who { id: Some(&d.id), ancestors: &d.ancestors, thorough: progress.wanted() };
     loop {
-        let found = hand_off::assess(txn, who, &d.locks)?;
-        if let Some(refusal) = hopeless(txn, who, &d.locks, &found)? {
-            return Ok(Armed::Hopeless(refusal));
-        }
-        if found.blocks.is_empty() {
+        let blocks = match evaluated.take() {
+            Some(blocks) => blocks,
+            None => {
+                let found = hand_off::assess(txn, who, &d.locks)?;
+                if let Some(refusal) = hopeless(txn, who, &d.locks, &found)? {
+                    return Ok(Armed::Hopeless(refusal));
+                }
+                found.blocks
+            }
+        };
+        if blocks.is_empty() {
             // Whoever was in the way has died meanwhile, and its death was noticed here.
             hand_off::hand_off(txn, &names(d))?;
             return Ok(Armed::Free);
         }
         let mut ids = vec![d.id.clone()];
-        ids.extend(engine::watch_list(&found.blocks));
+        ids.extend(engine::watch_list(&blocks));
         // An ancestor's end takes away what its hold counted for.
         ids.extend(d.ancestors.iter().cloned());
         sleeper.arm(&ids, txn)?;
         // What ended before the watch stood is seen now; what ends later wakes us.
         txn.forget();
         let again = engine::assess(txn, who, &d.locks)?;
-        if again.blocks == found.blocks && again.dead.is_empty() {
+        if again.blocks == blocks && again.dead.is_empty() {
             let first = again.blocks.first().and_then(|b| b.by.first()).filter(|_| progress.wanted());
             let first = first.map(|b| look_up(txn, b)).transpose()?;
             let place = 1 + again.blocks.iter().map(waiters_ahead).max().unwrap_or(0);
@@ -218,7 +226,7 @@ impl Waiter<'_, '_> {
             if give_up {
                 return withdraw(txn, waiting, draft, None).map(Found::GaveUp);
             }
-            if let Armed::Hopeless(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress)? {
+            if let Armed::Hopeless(refusal) = arm(txn, waiting, sleeper.as_mut(), *progress, None)? {
                 withdraw(txn, waiting, draft, None)?;
                 return Ok(Found::Hopeless(refusal));
             }
@@ -247,19 +255,15 @@ fn settled(txn: &mut dyn Txn, queued: &Deployment, draft: &Draft) -> Result<Opti
     match txn.find(id)?.map(readable).transpose()? {
         Some((state, d)) if state.holds() => {
             if d.cancelled || freeze::stops(draft, txn.now()) {
-                let (aside, found) = if d.cancelled {
-                    (Aside { outcome: Some("aborted"), ..Aside::default() }, Found::Gone)
-                } else {
-                    (Aside { why: Some(FROZEN), ..Aside::default() }, Found::Frozen)
-                };
-                txn.remove(id)?;
-                if d.cancelled && draft.resume.is_some() {
+                let cancelled = d.cancelled;
+                if cancelled && draft.resume.is_some() {
                     txn.remove_paused(id)?;
                 }
+                let outcome = cancelled.then_some("aborted");
+                let why = (!cancelled).then_some(FROZEN);
                 let was = Stored::Readable(state, d);
-                events::log_stored(txn, What::Released, &was, aside);
-                hand_off::ended(txn, &was)?;
-                return Ok(Some(found));
+                hand_off::end(txn, &was, What::Released, Aside { outcome, why, ..Aside::default() })?;
+                return Ok(Some(if cancelled { Found::Gone } else { Found::Frozen }));
             }
             let took = d.since.duration_since(queued.since).ok();
             let passed = freeze::passed(draft, txn.now());
@@ -287,13 +291,12 @@ fn withdraw(txn: &mut dyn Txn, waiting: &Waiting, draft: &Draft, why: Option<&st
         let took = again.since.duration_since(d.since).ok();
         events::log(txn, What::Paused, &again, Aside { took, why, ..Aside::default() });
         paused = Some(d.id.clone());
+        hand_off::hand_off(txn, &names(d))?;
     } else {
-        txn.remove(&d.id)?;
         let was = Stored::Readable(State::Waiting, Box::new(d.clone()));
         let aside = Aside { outcome: Some("gave up"), why, ..Aside::default() };
-        events::log_stored(txn, What::Released, &was, aside);
+        hand_off::end(txn, &was, What::Released, aside)?;
     }
-    hand_off::hand_off(txn, &names(d))?;
     let waited = txn.now().boot.saturating_sub(waiting.began);
     Ok(Conflict { blocks, in_the_way, waited, paused, manual: None })
 }
