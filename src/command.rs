@@ -26,6 +26,8 @@ const UNWATCHED: Duration = Duration::from_millis(100);
 const UNHEARD: Duration = Duration::from_millis(20);
 /// How often to look where a command's end is no event.
 const TICK: Duration = Duration::from_millis(20);
+/// And how often its record, where that tells of no change either.
+const GLANCE: Duration = Duration::from_secs(1);
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -264,9 +266,12 @@ impl Supervisor<'_> {
         };
         let (mut ending, mut lost, mut asked, mut killed) = (None, false, false, false);
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
+        // When to look without having been told, where every wait is cut short.
+        let mut glance = Duration::ZERO;
         let mut ticked = false;
         loop {
             if !lost && !ticked {
+                glance = clock::since_boot() + self.retry.min(GLANCE);
                 let found = if self.lapsed() { Ok(Record::Lost) } else { self.look(sleeper.as_deref_mut()) };
                 match found {
                     Ok(Record::Held(every)) if every == self.renew => {}
@@ -301,7 +306,11 @@ impl Supervisor<'_> {
             let give_up = self.deadline().map(|d| d.give_up).filter(|_| !lost);
             let until = [ending, renewal, give_up].into_iter().flatten().min();
             let wake = sleep(sleeper.as_deref_mut(), running.at_most(until), &running.events(signals));
-            ticked = wake == Wake::Time && until.is_none_or(|at| clock::since_boot() < at);
+            let now = clock::since_boot();
+            ticked = wake == Wake::Time
+                && running.end.is_none()
+                && until.is_none_or(|at| now < at)
+                && now < glance;
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
                 let interrupted = interrupted || was_interrupted(status, signals);

@@ -157,6 +157,17 @@ pub fn last(store: &dyn Store, id: &str) -> Result<Option<Last>> {
     Ok(acquired)
 }
 
+/// The last that somebody did to the deployment of this id: by somebody else's hand, or with a name to it.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn last_by_hand(store: &dyn Store, id: &str) -> Result<Option<Last>> {
+    let mut events = store.history()?;
+    events.reverse();
+    let by_hand = |event: &Last| event.by.is_some() || event.what == What::Superseded;
+    Ok(events.iter().find_map(|line| parsed(line, id).filter(by_hand)))
+}
+
 /// What this line tells, if it is about this one.
 fn parsed(line: &str, id: &str) -> Option<Last> {
     let event = line.contains(id).then(|| serde_json::from_str::<serde_json::Value>(line).ok()).flatten()?;

@@ -16,7 +16,13 @@ use crate::store::{StoreError, Txn};
 /// # Errors
 /// When the store fails; what was granted until then is granted.
 pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
+    give(txn, locks).map(drop)
+}
+
+/// [`hand_off`]; whether anybody dead was in the way.
+fn give(txn: &mut dyn Txn, locks: &[LockName]) -> Result<bool> {
     let mut locks = locks.to_vec();
+    let mut reclaimed = false;
     loop {
         let (ready, dead) = engine::grantable(txn, &locks)?;
         if dead.is_empty() {
@@ -27,8 +33,9 @@ pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
                     done => done?,
                 }
             }
-            return Ok(());
+            return Ok(reclaimed);
         }
+        reclaimed = true;
         for id in dead {
             for lock in reclaim(txn, &id)? {
                 if !locks.contains(&lock) {
@@ -83,16 +90,18 @@ fn settle(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
         return Ok(());
     }
     hand_off(txn, locks)?;
-    for lock in locks {
-        if txn.head(lock)?.entries.iter().any(|entry| entry.under.is_some()) {
-            return nudge_nested(txn);
-        }
-    }
-    Ok(())
+    nudge_nested(txn, locks)
 }
 
-/// Writing a waiter's record wakes it.
-fn nudge_nested(txn: &mut dyn Txn) -> Result<()> {
+/// Has those look who wait inside others' commands, if any wait for these: writing a waiter's record wakes it.
+fn nudge_nested(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
+    let mut nested = false;
+    for lock in locks {
+        nested |= txn.head(lock)?.entries.iter().any(|entry| entry.under.is_some());
+    }
+    if !nested {
+        return Ok(());
+    }
     for stored in txn.all()? {
         if let Stored::Readable(State::Waiting, d) = &stored
             && !d.ancestors.is_empty()
@@ -164,7 +173,10 @@ pub fn assess(txn: &mut dyn Txn, who: Who<'_>, locks: &[LockRequest]) -> Result<
         for id in &found.dead {
             touched.extend(reclaim(txn, id)?);
         }
-        settle(txn, &touched)?;
+        // Only an end is news for those who are nested: they assess as well when they look, and would wake us in turn.
+        if txn.awaited(&touched) && give(txn, &touched)? | !found.dead.is_empty() {
+            nudge_nested(txn, &touched)?;
+        }
         found = engine::assess(txn, who, locks)?;
         if found.dead.is_empty() {
             return Ok(found);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{Scene, eventually};
-use crate::tools::{Group, asleep, child_of, holder, soon_held, state, switches, waiter};
+use crate::tools::{Group, asleep, child_of, holder, soon_held, state, switches, until_written, waiter};
 
 #[test]
 fn a_release_lets_the_next_in_and_wakes_nobody_else() {
@@ -21,6 +21,19 @@ fn a_release_lets_the_next_in_and_wakes_nobody_else() {
     let after: Vec<u64> = waiting[2..].iter().map(|w| switches(w.pid()).unwrap()).collect();
     assert_eq!(before, after, "waiters far behind were woken");
     assert_eq!(state(&scene, &waiting[1]), "waiting");
+}
+
+#[test]
+fn two_that_wait_inside_one_command_leave_each_other_asleep() {
+    let scene = Scene::new();
+    let _held = holder(&scene, &["-l", "b"]);
+    let wait = |name: &str| format!("deploylock run --wait -l a -l b -- true & echo $! > {name}; ");
+    let script = ["one", "two"].map(wait).concat() + "cat";
+    let _outer = Group::of(&scene, &["run", "-l", "a", "--", "sh", "-c", &script]);
+    scene.until("waiting", 2);
+    for name in ["one", "two"] {
+        settled(until_written(&scene, name).parse().unwrap());
+    }
 }
 
 /// Waits until a process has slept through two seconds without once being woken, which is what this measures.

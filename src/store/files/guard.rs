@@ -177,18 +177,24 @@ fn sleep_on_lock(top: &Top, file: &File, shared: bool) -> Result<()> {
     }
 }
 
+/// How often the kernel's list of locks is read for one that must be in it.
+const TIMES_LISTED: usize = 10;
+
 /// Who has the guard, by the kernel's list of locks (proc_locks(5)).
 fn who_holds(file: &File) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let unknown = "who is inside cannot be seen from here; try again".to_owned();
-    let (Ok(meta), Ok(list)) = (file.metadata(), std::fs::read_to_string("/proc/locks")) else {
-        return unknown;
-    };
+    let Ok(meta) = file.metadata() else { return unknown };
     let inode = format!(":{}", meta.ino());
-    let holder = list.lines().filter(|l| !l.contains("->")).find_map(|line| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        (words.get(1) == Some(&"FLOCK") && words.get(5)?.ends_with(&inode)).then(|| words[4].to_owned())
-    });
+    let listed = || {
+        let list = std::fs::read_to_string("/proc/locks").ok()?;
+        list.lines().filter(|l| !l.contains("->")).find_map(|line| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            (words.get(1) == Some(&"FLOCK") && words.get(5)?.ends_with(&inode)).then(|| words[4].to_owned())
+        })
+    };
+    // The list is read in pieces, and while others lock and unlock a line may fall between two of them.
+    let holder = (0..TIMES_LISTED).find_map(|_| listed());
     let Some(pid) = holder.filter(|pid| pid != "0" && pid != "-1") else {
         return unknown;
     };

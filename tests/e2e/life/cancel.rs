@@ -126,6 +126,20 @@ fn a_run_that_is_cancelled_before_it_is_watched_ends_too() {
 }
 
 #[test]
+fn a_run_that_no_event_tells_of_anything_is_cancelled_too() {
+    let scene = Scene::new();
+    let mut strace = scene.program("strace");
+    strace.args(["-qq", "-o", "/dev/null", "-e", "trace=pidfd_open,inotify_init1"]);
+    strace.args(["-e", "inject=pidfd_open:error=ENOSYS", "-e", "inject=inotify_init1:error=EMFILE"]);
+    strace.args(["deploylock", "run", "-l", "a", "--", "sh", "-c", "echo up > up; exec cat"]);
+    let run = Group::start(strace);
+    until_written(&scene, "up");
+    scene.ok(&["cancel", &id(&scene.until("held", 1)[0])]);
+    assert_eq!(run.end().code, 128 + 15);
+    nothing_left(&scene);
+}
+
+#[test]
 fn one_that_is_granted_and_cancelled_before_it_knows_starts_nothing_and_holds_nothing() {
     let scene = Scene::new();
     for command in
@@ -141,7 +155,7 @@ fn one_that_is_granted_and_cancelled_before_it_knows_starts_nothing_and_holds_no
         waiting.signal("CONT");
         let said = waiting.end();
         assert_eq!((said.code, said.out.as_str()), (75, ""), "{said:?}");
-        assert!(said.err.contains("was cancelled"), "{said:?}");
+        assert!(said.err.contains("was cancelled by tester@"), "{said:?}");
         let last = events(&scene, &id).pop().unwrap();
         assert_eq!((&last["event"], &last["outcome"]), (&"released".into(), &"aborted".into()));
         nothing_left(&scene);
