@@ -78,7 +78,8 @@ fn leave_unwind_tables_out(folder: &Path) {
     let script = folder.join("no-unwind.ld");
     let c_s_own = "*crtbeginT.o *crtend.o *libc.a:* *libgcc_eh.a:* *libgcc.a:*";
     let text = format!(
-        "SECTIONS {{ /DISCARD/ : {{ *(EXCLUDE_FILE({c_s_own}) .eh_frame) }} }}\nINSERT AFTER .text;\n"
+        "SECTIONS {{ /DISCARD/ : {{ *(EXCLUDE_FILE({c_s_own}) .eh_frame) \
+         *(EXCLUDE_FILE({c_s_own}) .gcc_except_table .gcc_except_table.*) }} }}\nINSERT AFTER .text;\n"
     );
     fs::write(&script, text).expect("OUT_DIR can be written");
     println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());

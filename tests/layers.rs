@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
@@ -12,15 +12,16 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("topology", &["model", "freeze"]),
     ("policy", &["model", "topology"]),
     ("engine", &["model", "deployment"]),
-    ("process", &["deployment"]),
+    ("poll", &[]),
+    ("process", &["deployment", "poll"]),
     ("fingerprint", &[]),
     ("liveness", &["model", "deployment", "process"]),
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
-    ("ops", &["model", "deployment", "clock", "freeze", "engine", "process", "liveness", "store"]),
+    ("ops", &["model", "deployment", "clock", "freeze", "engine", "poll", "process", "liveness", "store"]),
     ("tied", &[]),
     ("signals", &["ops"]),
-    ("hook", &["clock", "process", "ops"]),
-    ("command", &["deployment", "clock", "ops", "signals", "store"]),
+    ("hook", &["clock", "poll", "process", "ops"]),
+    ("command", &["deployment", "clock", "poll", "process", "ops", "signals", "store"]),
     ("output", &["model", "deployment", "clock", "freeze", "engine", "ops"]),
     (
         "cli",

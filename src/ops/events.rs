@@ -143,29 +143,22 @@ pub struct Last {
 /// # Errors
 /// When the history cannot be read.
 pub fn last(store: &dyn Store, id: &str) -> Result<Option<Last>> {
-    let lines = store.history()?;
-    let mut acquired = None;
-    for line in lines.iter().rev() {
-        match parsed(line, id) {
-            None => {}
-            // Who is granted says so when it has seen it, and what was granted may have been taken away by then.
-            Some(event) if event.what == What::Acquired && acquired.is_none() => acquired = Some(event),
-            Some(event) if acquired.is_none() || event.what.takes_away() => return Ok(Some(event)),
-            Some(_) => break,
-        }
+    let last = last_of(store, id, |_| true)?;
+    if last.as_ref().is_some_and(|last| last.what == What::Acquired) {
+        // Who is granted says so when it has seen it, and what was granted may have been taken away by then.
+        let before = last_of(store, id, |event| event.what != What::Acquired)?;
+        return Ok(before.filter(|event| event.what.takes_away()).or(last));
     }
-    Ok(acquired)
+    Ok(last)
 }
 
-/// The last that somebody did to the deployment of this id: by somebody else's hand, or with a name to it.
+/// The last of what happened to the deployment of this id that is such an event.
 ///
 /// # Errors
 /// When the history cannot be read.
-pub fn last_by_hand(store: &dyn Store, id: &str) -> Result<Option<Last>> {
-    let mut events = store.history()?;
-    events.reverse();
-    let by_hand = |event: &Last| event.by.is_some() || event.what == What::Superseded;
-    Ok(events.iter().find_map(|line| parsed(line, id).filter(by_hand)))
+pub fn last_of(store: &dyn Store, id: &str, such: fn(&Last) -> bool) -> Result<Option<Last>> {
+    let lines = store.history()?;
+    Ok(lines.iter().rev().find_map(|line| parsed(line, id).filter(such)))
 }
 
 /// What this line tells, if it is about this one.

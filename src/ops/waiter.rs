@@ -169,7 +169,8 @@ impl Waiter<'_, '_> {
     /// The history says who took it away.
     fn gone(self) -> Result<Outcome> {
         let id = self.waiting.deployment.id;
-        let last = events::last_by_hand(self.store, id.as_str())?;
+        let by_hand = |event: &events::Last| event.by.is_some() || event.what == What::Superseded;
+        let last = events::last_of(self.store, id.as_str(), by_hand)?;
         let superseded = last.as_ref().is_some_and(|last| last.what == What::Superseded);
         let by = last.and_then(|last| last.by);
         Ok(if superseded { Outcome::Superseded(id, by) } else { Outcome::Cancelled(id, by) })
