@@ -33,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "topology",
             "policy",
             "engine",
+            "poll",
             "process",
             "store",
             "ops",

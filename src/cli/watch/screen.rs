@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -15,6 +14,7 @@ use super::keys::{Key, decode};
 use super::state::State;
 use super::view;
 use crate::cli::terminal::{complain, keep_messages};
+use crate::poll::readable;
 
 /// To the second screen, without a cursor, and back.
 const TAKE: &[u8] = b"\x1b[?1049h\x1b[?25l";
@@ -90,10 +90,7 @@ impl Drop for Screen {
 }
 
 fn is_readable(bound: Duration) -> bool {
-    let stdin = rustix::stdio::stdin();
-    let mut fds = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
-    let bound = Timespec::try_from(bound).ok();
-    poll(&mut fds, bound.as_ref()).is_ok_and(|ready| ready > 0)
+    readable(&[rustix::stdio::stdin()], Some(bound)).contains(&true)
 }
 
 fn write(what: &[u8]) -> io::Result<()> {
