@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::model::{Hook, Keep, LockName, LockRequest, Operation};
@@ -271,7 +272,7 @@ impl Deployment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// A record.
-    Readable(State, Box<Deployment>),
+    Readable(State, Arc<Deployment>),
     /// Something that cannot be read; it blocks where lock files name it.
     Unreadable(Unreadable),
 }

@@ -59,7 +59,7 @@ impl Store for Opened {
         self.store().look(look)
     }
 
-    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+    fn granted(&self, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
         self.store().granted(waited)
     }
 

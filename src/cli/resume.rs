@@ -1,5 +1,6 @@
 //! What `--resume` and `--id` name: a deployment that is there already, and how it can go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::{Context, inherited_id};
@@ -18,7 +19,7 @@ use crate::store::{Lease, Store};
 
 /// A paused deployment's own target, to be tried again.
 fn paused(store: &dyn Store, id: &Id, record: &RecordArgs) -> Result<Option<Draft>, Failure> {
-    let Some(d) = acquire::paused(store, id)? else { return Ok(None) };
+    let Some(d) = acquire::paused(store, id)?.map(Arc::unwrap_or_clone) else { return Ok(None) };
     Ok(Some(Draft {
         environment: d.environment,
         application: d.application,
@@ -91,7 +92,7 @@ pub fn kept(
     store: &dyn Store,
     id: &Id,
     record: &RecordArgs,
-) -> Result<(Box<Deployment>, Box<dyn Lease>), Failure> {
+) -> Result<(Arc<Deployment>, Box<dyn Lease>), Failure> {
     let commands = context.commands(Vec::new());
     let RecordArgs { reason, owner, url, ttl, override_freeze: _ } = record.clone();
     match take_over(store, id, &Anew { owner, reason, url, ttl }, &super::context::myself())? {
@@ -123,7 +124,7 @@ pub fn kept(
 }
 
 /// A deployment that `acquire` returned and that holds.
-pub fn acquired(context: &Context, store: &dyn Store, id: &Id) -> Result<Box<Deployment>, Failure> {
+pub fn acquired(context: &Context, store: &dyn Store, id: &Id) -> Result<Arc<Deployment>, Failure> {
     let commands = context.commands(Vec::new());
     let not_there = |why: String| Failure::text(code::NOT_THERE, why);
     match judged(store, id)? {

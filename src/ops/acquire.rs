@@ -1,5 +1,6 @@
 //! Taking the locks of a deployment: at once, after a wait, or not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
@@ -192,14 +193,14 @@ fn conflict_now(
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn paused(store: &dyn Store, id: &Id) -> Result<Option<Box<Deployment>>> {
+pub fn paused(store: &dyn Store, id: &Id) -> Result<Option<Arc<Deployment>>> {
     if store::look(store, |txn| txn.find(id))?.flatten().is_none() {
         return Ok(None);
     }
     store::decide(store, |txn| paused_now(txn, id))
 }
 
-fn paused_now(txn: &mut dyn Txn, id: &Id) -> Result<Option<Box<Deployment>>> {
+fn paused_now(txn: &mut dyn Txn, id: &Id) -> Result<Option<Arc<Deployment>>> {
     if txn.find(id)?.is_some_and(|stored| stored.state() != State::Paused) {
         // Who tried to resume it before was killed.
         hand_off::bury_if_dead(txn, id)?;

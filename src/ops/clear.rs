@@ -1,6 +1,7 @@
 //! The operator's hand: taking away what others hold, and asking others to end.
 
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
@@ -93,7 +94,7 @@ pub enum Cancelled {
     /// It waited or was paused, and is gone; or it held without a process of its own, and is cleared.
     Ended(Stored),
     /// Its command was asked to end; its locks go when it has. What is known of its life.
-    Asked(Box<Deployment>, Verdict),
+    Asked(Arc<Deployment>, Verdict),
     /// There is no such deployment.
     NotThere,
 }
@@ -123,7 +124,7 @@ pub fn cancel(store: &dyn Store, id: &Id, kill_after: Option<Duration>, by: &str
             txn.amend(&asked)?;
             let why = Some("its command was asked to end");
             events::log(txn, What::Cancelled, &asked, Aside { why, ..aside });
-            return Ok(Cancelled::Asked(Box::new(asked), verdict));
+            return Ok(Cancelled::Asked(Arc::new(asked), verdict));
         }
         hand_off::end(txn, &stored, What::Cancelled, Aside { outcome: Some("aborted"), ..aside })?;
         Ok(Cancelled::Ended(stored))

@@ -1,6 +1,7 @@
 //! Moving to another store: what is held without a process, what is paused, the versions of applications, the history.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Result;
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
@@ -94,7 +95,7 @@ fn loads(old: &mut dyn Txn) -> Result<std::result::Result<Vec<Load>, Vec<Stored>
         match stored {
             Stored::Readable(state @ (State::Detached | State::Paused), d) => {
                 let under = under(old, &d)?;
-                loads.push(Load { deployment: *d, state, under });
+                loads.push(Load { deployment: Arc::unwrap_or_clone(d), state, under });
             }
             other => busy.push(other),
         }

@@ -18,6 +18,7 @@ pub mod wait;
 mod waiter;
 
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deployment::{Deployment, Id, State, Stored, Verdict};
@@ -32,7 +33,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 ///
 /// # Errors
 /// [`StoreError::Unreadable`].
-pub fn readable(stored: Stored) -> Result<(State, Box<Deployment>)> {
+pub fn readable(stored: Stored) -> Result<(State, Arc<Deployment>)> {
     match stored {
         Stored::Readable(state, d) => Ok((state, d)),
         Stored::Unreadable(u) => Err(StoreError::Unreadable { id: u.id, path: u.path, why: u.why }),

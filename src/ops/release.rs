@@ -1,5 +1,6 @@
 //! Giving locks back, keeping them for a person, renewing their time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{self, Aside, What};
@@ -13,13 +14,13 @@ use crate::store::{self, Store};
 #[must_use]
 pub enum Released {
     /// The locks are free; the deployment as it was.
-    Done(Box<Deployment>),
+    Done(Arc<Deployment>),
     /// A waiting or paused one was withdrawn.
-    Withdrawn(Box<Deployment>),
+    Withdrawn(Arc<Deployment>),
     /// There is no such deployment.
     NotThere,
     /// It belongs to a `run` that lives.
-    RunsOn(Box<Deployment>),
+    RunsOn(Arc<Deployment>),
     /// Its record cannot be read: it is for `clear`.
     Unreadable(String),
 }
@@ -88,7 +89,7 @@ pub fn keep_failed(store: &dyn Store, d: &Deployment, status: i32) -> Result<boo
             command: Command::None,
             since: txn.now().wall,
             expires: None,
-            ..*now
+            ..Arc::unwrap_or_clone(now)
         };
         txn.settle_down(&kept, State::Detached)?;
         let took = txn.now().wall.duration_since(d.since).ok();
@@ -122,7 +123,7 @@ pub fn detach(store: &dyn Store, d: &Deployment) -> Result<()> {
             if let Some(Stored::Readable(_, parent)) =
                 d.parent.as_ref().map(|p| txn.find(p)).transpose()?.flatten()
             {
-                txn.amend(&Deployment { has_nested: true, ..*parent })?;
+                txn.amend(&Deployment { has_nested: true, ..Arc::unwrap_or_clone(parent) })?;
             }
             txn.settle_down(&now, State::Detached)?;
             // Until here a resumed one was paused beside that, and is again if it was killed.
@@ -151,7 +152,7 @@ pub fn note_command(store: &dyn Store, id: &Id, process: Process) -> Result<()> 
         let Some((_, d)) = txn.find(id)?.map(readable).transpose()? else {
             return Ok(());
         };
-        txn.amend(&Deployment { command: Command::Running(process.clone()), ..*d })
+        txn.amend(&Deployment { command: Command::Running(process.clone()), ..Arc::unwrap_or_clone(d) })
     })
 }
 
@@ -160,9 +161,9 @@ pub fn note_command(store: &dyn Store, id: &Id, process: Process) -> Result<()> 
 #[must_use]
 pub enum Renewed {
     /// Its time runs anew.
-    Until(Box<Deployment>),
+    Until(Arc<Deployment>),
     /// It holds without a time to live, and none was given.
-    NoTtl(Box<Deployment>),
+    NoTtl(Arc<Deployment>),
     /// It is not there, or holds nothing.
     NotThere,
 }
@@ -188,13 +189,13 @@ pub fn renew(store: &dyn Store, id: &Id, ttl: Option<Duration>, by: &str) -> Res
         };
         let now = txn.now();
         let expires = Some(Expiry { wall: now.wall + ttl, boot: now.boot + ttl });
-        let renewed = Deployment { ttl: Some(ttl), expires, ..*d };
+        let renewed = Deployment { ttl: Some(ttl), expires, ..Arc::unwrap_or_clone(d) };
         txn.amend(&renewed)?;
         if state == State::Detached {
             // It outlasts a power failure, and so must what its owner was told.
             txn.make_durable(id)?;
         }
         events::log(txn, What::Renewed, &renewed, Aside { by: Some(by), ..Aside::default() });
-        Ok(Renewed::Until(Box::new(renewed)))
+        Ok(Renewed::Until(Arc::new(renewed)))
     })
 }

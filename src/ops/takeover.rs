@@ -1,5 +1,6 @@
 //! Going on under the locks of a deployment that failed or crashed and was kept for a person.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Result;
@@ -12,11 +13,11 @@ use crate::store::{self, Lease, Store};
 #[must_use]
 pub enum TakenOver {
     /// They are the caller's, as long as it keeps this.
-    Done(Box<Deployment>, Box<dyn Lease>),
+    Done(Arc<Deployment>, Box<dyn Lease>),
     /// There is none of this id that holds, or it is verifiably dead and gives its locks to the next.
     NotThere,
     /// It holds, and did not fail or crash; why nobody may take it over.
-    NotKept(Box<Deployment>, Verdict),
+    NotKept(Arc<Deployment>, Verdict),
     /// Its record cannot be read.
     Unreadable(String),
 }
@@ -79,6 +80,6 @@ pub fn take_over(store: &dyn Store, id: &Id, anew: &Anew, by: &str) -> Result<Ta
         // Kept as it was, it has held until now.
         let took = now.wall.duration_since(kept.since).ok();
         events::log(txn, What::Resumed, &d, Aside { by: Some(by), took, ..Aside::default() });
-        Ok(TakenOver::Done(Box::new(d), lease))
+        Ok(TakenOver::Done(Arc::new(d), lease))
     })
 }

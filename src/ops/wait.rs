@@ -111,7 +111,9 @@ pub fn wait(
                 if let Some(signal) = interrupt.take() {
                     return Ok(Waited::Interrupted(signal));
                 }
-            } else if wake == Wake::Look || [until, opening].into_iter().flatten().any(|at| now >= at) {
+            } else if matches!(wake, Wake::Look | Wake::End)
+                || [until, opening].into_iter().flatten().any(|at| now >= at)
+            {
                 break;
             } else {
                 queueing.waited = now.saturating_sub(began);

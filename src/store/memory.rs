@@ -134,12 +134,12 @@ impl Txn for MemoryTxn<'_> {
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
         let found = self.content.deployments.get(id);
-        Ok(found.map(|(state, d, _)| Stored::Readable(*state, Box::new(d.clone()))))
+        Ok(found.map(|(state, d, _)| Stored::Readable(*state, Arc::new(d.clone()))))
     }
 
     fn all(&mut self) -> Result<Vec<Stored>> {
         let all = self.content.deployments.values();
-        Ok(all.map(|(state, d, _)| Stored::Readable(*state, Box::new(d.clone()))).collect())
+        Ok(all.map(|(state, d, _)| Stored::Readable(*state, Arc::new(d.clone()))).collect())
     }
 
     fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
@@ -218,7 +218,7 @@ impl Txn for MemoryTxn<'_> {
         self.content.queues.values_mut().for_each(|q| q.retain(|e| e.id != *id));
         self.content.queues.retain(|_, q| !q.is_empty());
         self.store.touch();
-        Ok(removed.map(|(state, d, _)| Stored::Readable(state, Box::new(d))))
+        Ok(removed.map(|(state, d, _)| Stored::Readable(state, Arc::new(d))))
     }
 
     fn remove_paused(&mut self, _id: &Id) -> Result<()> {
@@ -307,7 +307,7 @@ impl Store for MemoryStore {
     }
 
     /// Only a decision tells.
-    fn granted(&self, _waited: &Deployment) -> Result<Option<Deployment>> {
+    fn granted(&self, _waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
         Ok(None)
     }
 

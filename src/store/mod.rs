@@ -9,6 +9,7 @@ pub mod memory;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Now;
@@ -308,6 +309,8 @@ pub trait Listener: Send + Sync {
 pub enum Wake {
     /// Something changed, or may have.
     Look,
+    /// Somebody who is watched has ended, or may have; nothing was done to the record of the one that sleeps.
+    End,
     /// The time is over.
     Time,
     /// An interrupting descriptor became readable.
@@ -361,7 +364,7 @@ pub trait Store {
     ///
     /// # Errors
     /// When the store cannot be looked at.
-    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>>;
+    fn granted(&self, waited: &Deployment) -> Result<Option<Arc<Deployment>>>;
     /// Adds a line to the history, outside of any decision.
     ///
     /// # Errors

@@ -2,12 +2,14 @@
 //! (`docs/performance.md` gives each its reason).
 
 use crate::harness::Scene;
-use crate::tools::{Group, read};
+use crate::tools::{Group, holder, read};
 
 /// From looking for a topology to starting the command.
 const BEFORE: usize = 47;
 /// From the command's end to the end of the program.
 const AFTER: usize = 30;
+/// From waking as the holder is killed to starting the command.
+const RECOVERY: usize = 40;
 
 /// The system calls of deploylock itself, one a line.
 fn trace(scene: &Scene) -> Vec<String> {
@@ -20,20 +22,23 @@ fn trace(scene: &Scene) -> Vec<String> {
     read(scene, "trace").lines().filter(counts).map(str::to_owned).collect()
 }
 
-/// The last that it does between its wait and its command, as strace tells it.
-fn from_waking_to_starting(scene: &Scene) -> Vec<String> {
-    let held = scene.ok(&["acquire", "-l", "w"]).trim().to_owned();
+/// The last that a waiter does between its wait and its command, as strace tells it; `freed` gives it the lock.
+fn from_waking_to_starting(scene: &Scene, freed: impl FnOnce()) -> Vec<String> {
     let mut strace = scene.program("strace");
     strace.args(["-o", "trace", "deploylock", "run", "-q", "--wait", "-l", "w", "--", "true"]);
     let waiting = Group::start(strace);
     scene.until("waiting", 1);
-    scene.ok(&["release", &held]);
+    freed();
     assert_eq!(waiting.end().code, 0);
-    let calls: Vec<String> = read(scene, "trace").lines().map(str::to_owned).collect();
+    let counts = |call: &&str| !call.contains("F_GETFD") && !call.starts_with("---");
+    let calls: Vec<String> = read(scene, "trace").lines().filter(counts).map(str::to_owned).collect();
     let started = |call: &String| call.starts_with("clone") || call.starts_with("vfork");
     let started = calls.iter().position(started).unwrap();
-    let woken =
-        calls[..started].iter().rposition(|call| call.starts_with("poll") || call.starts_with("ppoll"));
+    // Whether a process has ended is asked by polling too, without sleeping.
+    let sleeps = |call: &String| {
+        (call.starts_with("poll") || call.starts_with("ppoll")) && !call.contains("tv_sec=0, tv_nsec=0}")
+    };
+    let woken = calls[..started].iter().rposition(sleeps);
     calls[woken.unwrap()..started].to_vec()
 }
 
@@ -42,7 +47,11 @@ fn who_waited_starts_its_command_without_asking_for_the_guard() {
     let scene = Scene::new();
     // On a busy machine the release may take for so long that it looks for itself.
     let quick = |calls: &Vec<String>| !calls.iter().any(|call| call.starts_with("flock"));
-    let calls = (0..20).map(|_| from_waking_to_starting(&scene)).find(quick).expect("one without the guard");
+    let handed_on = |_| {
+        let held = scene.ok(&["acquire", "-l", "w"]).trim().to_owned();
+        from_waking_to_starting(&scene, || drop(scene.ok(&["release", &held])))
+    };
+    let calls = (0..20).map(handed_on).find(quick).expect("one without the guard");
     assert!(calls.iter().any(|call| call.contains("history.jsonl")), "{calls:#?}");
 }
 
@@ -62,4 +71,17 @@ fn an_uncontended_run_makes_no_more_system_calls_than_it_is_said_to() {
     println!("{} before, {} after", before.len(), after.len());
     assert!(before.len() <= BEFORE, "{} calls: {before:#?}", before.len());
     assert!(after.len() <= AFTER, "{} calls: {after:#?}", after.len());
+}
+
+#[test]
+fn who_follows_a_killed_holder_makes_no_more_system_calls_than_it_is_said_to() {
+    let scene = Scene::new();
+    let killed = |_| {
+        let holder = holder(&scene, &["-l", "w"]);
+        from_waking_to_starting(&scene, || holder.kill())
+    };
+    // A dying process may be seen before its locks are gone: then it is looked at again.
+    let calls = (0..20).map(killed).min_by_key(Vec::len).unwrap();
+    println!("{} calls", calls.len());
+    assert!(calls.len() <= RECOVERY, "{} calls: {calls:#?}", calls.len());
 }

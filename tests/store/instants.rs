@@ -56,7 +56,7 @@ impl<F: FnOnce()> Store for Eventful<F> {
         self.store.look(look)
     }
 
-    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+    fn granted(&self, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
         self.store.granted(waited)
     }
 

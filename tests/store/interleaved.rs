@@ -1,6 +1,7 @@
 //! What another decision does between what one reads and what it writes: etcd's alone, the other stores have a guard.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl Store for Amid<'_> {
         self.store.look(look)
     }
 
-    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+    fn granted(&self, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
         self.store.granted(waited)
     }
 

@@ -18,5 +18,6 @@ mod left_lines;
 mod life;
 mod long_queues;
 mod power;
+mod remembered;
 mod support;
 mod traps;

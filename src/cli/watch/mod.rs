@@ -76,7 +76,7 @@ impl Session<'_> {
             let until = ageing.then(|| clock::since_boot() + SECOND);
             let interrupts = [rustix::stdio::stdin(), signals.readable()];
             let looks = match self.sleeper.sleep(until, &interrupts)? {
-                Wake::Look => true,
+                Wake::Look | Wake::End => true,
                 Wake::Time => self.blind,
                 Wake::Interrupt => {
                     if let Some(code) = heed(screen, signals)? {

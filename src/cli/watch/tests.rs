@@ -1,6 +1,7 @@
 //! What is drawn and what keys do, on a terminal that is only memory.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ratatui::Terminal;
@@ -66,7 +67,7 @@ fn shown(phase: Phase, d: Deployment, verdict: Verdict) -> Shown {
     let queued_at = d.locks.iter().map(|r| r.lock.clone()).collect();
     let position = (phase == Phase::Waiting).then_some(1);
     let waiting_for = if phase == Phase::Waiting { vec![id(1)] } else { Vec::new() };
-    Shown { stored: Stored::Readable(phase, Box::new(d)), verdict, position, waiting_for, queued_at }
+    Shown { stored: Stored::Readable(phase, Arc::new(d)), verdict, position, waiting_for, queued_at }
 }
 
 /// One that holds and lives, one that holds and is dead, one that waits.

@@ -277,7 +277,7 @@ impl Store for EtcdStore {
     }
 
     /// Only a decision tells.
-    fn granted(&self, _waited: &Deployment) -> Result<Option<Deployment>> {
+    fn granted(&self, _waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
         Ok(None)
     }
 

@@ -125,7 +125,7 @@ impl<'a> EtcdTxn<'a> {
 
     fn stored(&self, id: &Id, record: &Record) -> Stored {
         match &record.content {
-            Ok(content) => Stored::Readable(content.state, Box::new(content.deployment.clone())),
+            Ok(content) => Stored::Readable(content.state, Arc::new(content.deployment.clone())),
             Err(why) => Stored::Unreadable(Unreadable {
                 id: id.clone(),
                 // What cannot be read may well hold.

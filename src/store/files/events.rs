@@ -10,6 +10,8 @@ pub(super) struct Told {
     pub(super) own: bool,
     /// A record was closed by somebody who could write to it: perhaps by the end of its process.
     pub(super) closed: bool,
+    /// A record was renamed or removed.
+    pub(super) moved: bool,
 }
 
 #[cfg(target_os = "linux")]
@@ -86,6 +88,7 @@ mod kernel {
             while let Ok(event) = reader.next() {
                 told.own |= Some(event.wd()) == self.own;
                 told.closed |= event.events().contains(ReadFlags::CLOSE_WRITE);
+                told.moved |= event.events().intersects(ReadFlags::MOVE_SELF | ReadFlags::ATTRIB);
             }
             told
         }

@@ -16,8 +16,8 @@ impl Files<'_> {
     /// The lock on a record, the name it has in this state being the one that counts.
     pub(super) fn record_locked(&mut self, state: State, stem: &Stem) -> Result<bool> {
         let name = Files::file_name(stem, state);
-        if let Some(opened) = self.last_opened(&stem.id, state, &name) {
-            return is_locked(opened);
+        if let Some(last) = self.last_opened(&stem.id, state, &name) {
+            return if last.free { Ok(false) } else { is_locked(&last.opened) };
         }
         match self.top.open_file(Folder::Deployments(state), &name, false) {
             Ok(Some(opened)) => is_locked(&opened),
@@ -50,7 +50,8 @@ impl Files<'_> {
             }
             // In another time namespace start times are shifted, and only the number can be compared.
             let start = if d.place.time_ns == here.time_ns { p.start } else { 0 };
-            process::presence(&Process { pid: p.pid, start })
+            let process = Process { pid: p.pid, start };
+            if self.own.has_seen_end_of(&process) { Presence::Gone } else { process::presence(&process) }
         };
         let attached = matches!(state, State::Attached | State::Waiting);
         let locked = attached && self.record_locked(state, &Files::stem_of(d))?;

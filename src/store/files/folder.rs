@@ -48,6 +48,14 @@ pub struct Opened {
     name: (Folder, String),
 }
 
+impl Opened {
+    /// Whether it had this name when it was opened or made.
+    #[must_use]
+    pub fn was_called(&self, folder: Folder, name: &str) -> bool {
+        self.name.0 == folder && self.name.1 == name
+    }
+}
+
 impl Top {
     /// Opens the directory; `None` where there is none.
     ///
@@ -515,6 +523,15 @@ impl Top {
             return false;
         };
         (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+    }
+
+    /// Whether this name, and no other, leads to the file, as far as can be seen.
+    #[must_use]
+    pub fn is_named(&self, folder: Folder, name: &str, opened: &Opened) -> bool {
+        let Ok(at) = self.folder(folder) else { return false };
+        let named = sys::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
+        let (Ok(named), Ok(ours)) = (named, sys::fstat(&opened.file)) else { return false };
+        (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) && ours.st_nlink == 1
     }
 
     /// Only with somebody to tell is a step worth a name.

@@ -65,7 +65,7 @@ pub struct FilesStore {
     /// Once it was there, only a person makes it anew: one that waits must not, while it is being removed.
     was_there: Cell<bool>,
     listener: Option<Arc<dyn Listener>>,
-    own: own::Own,
+    own: Box<own::Own>,
 }
 
 struct OpenStore {
@@ -232,12 +232,12 @@ impl Store for FilesStore {
     /// The rename is the commit, and nobody else takes back what a living process holds but a person. Left to decisions: what
     /// hooks have to hear of, what is promised to be durable before anything is done under it, and folders that may look
     /// older than they are.
-    fn granted(&self, waited: &Deployment) -> Result<Option<Deployment>> {
+    fn granted(&self, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
         let open = self.remembered().filter(|open| open.top.local);
         let (Some(open), None, Keep::Release) = (open, &self.listener, waited.on_crash) else {
             return Ok(None);
         };
-        txn::granted(&open.top, waited)
+        txn::granted(&open.top, &self.own, waited)
     }
 
     fn log(&self, line: &str) -> Result<()> {

@@ -1,19 +1,56 @@
 //! What a process remembers of its own records, so that it need not look at them again.
 
 use std::cell::RefCell;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::folder::{Folder, Opened};
 use super::record;
 use super::txn::Files;
-use crate::deployment::{Deployment, Id, Place, State};
+use crate::deployment::{Deployment, Id, Place, Process, State};
+use crate::{poll, process};
+
+/// What a record said, and how that was written.
+struct Text {
+    bytes: Vec<u8>,
+    says: Arc<Deployment>,
+}
+
+impl Text {
+    /// What these bytes of a record of this id say, as far as they need not be read for that.
+    fn says_again(&self, bytes: &[u8], id: &Id) -> Option<Arc<Deployment>> {
+        if self.says.id != *id {
+            return None;
+        }
+        if self.bytes == bytes {
+            return Some(self.says.clone());
+        }
+        record::read_again(bytes, (&self.bytes, &self.says)).map(Arc::new)
+    }
+}
+
+/// What was entered.
+struct Entered {
+    text: Text,
+    /// It waits, as far as was seen.
+    waits: bool,
+    /// Its record, open as long as its lease keeps it so.
+    record: Weak<Opened>,
+}
 
 /// What is remembered from one decision to the next.
 #[derive(Default)]
 pub(super) struct Own {
     /// What was last made durable: whose record, and its bytes.
     synced: RefCell<Option<(Id, Vec<u8>)>>,
-    /// What was last entered: the record's bytes, and what they say.
-    entered: RefCell<Option<Box<(String, Deployment)>>>,
+    /// What was last entered.
+    entered: RefCell<Option<Entered>>,
+    /// Whose record was last read while our own waits: it is in the way, and read again when that has changed.
+    other: RefCell<Option<Text>>,
+    /// Processes on which we keep an eye, and what tells of their ends: to be asked when it matters, as that has to be quick
+    /// then.
+    eyes: RefCell<Vec<(Process, OwnedFd)>>,
     /// The record that was last removed, still open: the last to close it waits until the file system has put it away.
     removed: RefCell<Option<Box<Opened>>>,
 }
@@ -21,7 +58,47 @@ pub(super) struct Own {
 impl Own {
     /// What was last entered, if anything.
     pub(super) fn entered<T>(&self, of: impl FnOnce(&Deployment) -> T) -> Option<T> {
-        self.entered.borrow().as_deref().map(|(_, d)| of(d))
+        self.entered.borrow().as_ref().map(|entered| of(&entered.text.says))
+    }
+
+    /// What was last entered is in this state, and its lease keeps this open.
+    pub(super) fn has_entered(&self, state: State, record: &Arc<Opened>) {
+        if let Some(entered) = self.entered.borrow_mut().as_mut() {
+            entered.waits = state == State::Waiting;
+            entered.record = Arc::downgrade(record);
+        }
+    }
+
+    /// The record of this id was found in this state.
+    pub(super) fn is_in(&self, state: State, id: &Id) {
+        if let Some(entered) =
+            self.entered.borrow_mut().as_mut().filter(|entered| entered.text.says.id == *id)
+        {
+            entered.waits = state == State::Waiting;
+        }
+    }
+
+    /// Whether something of ours waits, which may be this one.
+    fn waits(&self, id: Option<&Id>) -> bool {
+        let entered = self.entered.borrow();
+        entered.as_ref().is_some_and(|own| own.waits && id.is_none_or(|id| own.text.says.id == *id))
+    }
+
+    /// What these bytes of its record say, if that is known without reading them.
+    pub(super) fn known(&self, bytes: &[u8], id: &Id) -> Option<Arc<Deployment>> {
+        let (entered, other) = (self.entered.borrow(), self.other.borrow());
+        let mut texts = entered.iter().map(|entered| &entered.text).chain(other.iter());
+        let known = texts.find_map(|text| text.says_again(bytes, id))?;
+        debug_assert_eq!(record::read(bytes, id).as_ref(), Ok(&*known));
+        Some(known)
+    }
+
+    /// These bytes were read, and say that.
+    pub(super) fn has_read(&self, bytes: Vec<u8>, says: &Arc<Deployment>) {
+        // A line that stands twice, say, is not seen where only what has changed is read.
+        if self.waits(None) && record::write(says).as_bytes() == bytes {
+            *self.other.borrow_mut() = Some(Text { bytes, says: says.clone() });
+        }
     }
 
     /// Whether these bytes of its record are durable.
@@ -32,6 +109,30 @@ impl Own {
     /// These bytes of its record are durable from now on.
     pub(super) fn has_synced(&self, id: &Id, bytes: Vec<u8>) {
         *self.synced.borrow_mut() = Some((id.clone(), bytes));
+    }
+
+    /// Keeps an eye on these processes, and on these only.
+    pub(super) fn keeps_an_eye_on(&self, processes: &[Process]) {
+        let mut eyes = self.eyes.borrow_mut();
+        eyes.retain(|(of, _)| processes.contains(of));
+        for process in processes {
+            if !eyes.iter().any(|(of, _)| of == process) {
+                eyes.extend(process::watch(process).map(|end| (process.clone(), end)));
+            }
+        }
+    }
+
+    /// Keeps what tells of the end of this process. To close it would take a while now.
+    pub(super) fn keep_eye(&self, on: Process, end: OwnedFd) {
+        self.eyes.borrow_mut().push((on, end));
+    }
+
+    /// Whether an eye was kept on this very process, and it has ended. If another had its number by the time we began to
+    /// look, it had ended before that one did.
+    pub(super) fn has_seen_end_of(&self, process: &Process) -> bool {
+        let eyes = self.eyes.borrow();
+        let end = eyes.iter().find(|(of, _)| of == process && of.start != 0);
+        end.is_some_and(|(_, end)| poll::readable(&[end.as_fd()], Some(Duration::ZERO)).contains(&true))
     }
 
     /// The record that was removed last, to be closed when there is time.
@@ -49,7 +150,9 @@ impl Files<'_> {
     /// Keeps what was written, for when it is read again.
     pub(super) fn remember(&self, d: &Deployment, text: String) {
         let place = Place { device: self.top.device, ..d.place.clone() };
-        *self.own.entered.borrow_mut() = Some(Box::new((text, Deployment { place, ..d.clone() })));
+        let says = Arc::new(Deployment { place, ..d.clone() });
+        let text = Text { bytes: text.into_bytes(), says };
+        *self.own.entered.borrow_mut() = Some(Entered { text, waits: false, record: Weak::new() });
     }
 
     /// Whether it is the one that this process has entered last.
@@ -57,15 +160,17 @@ impl Files<'_> {
         self.own.entered(|d| d.id == *id) == Some(true)
     }
 
-    /// What these bytes of its record say, if it is our own and nobody has written to it.
-    pub(super) fn as_entered(&self, bytes: &[u8], id: &Id) -> Option<Deployment> {
+    /// Whether it is our own, and was waiting when it was seen last.
+    pub(super) fn is_own_that_waits(&self, id: &Id) -> bool {
+        self.own.waits(Some(id))
+    }
+
+    /// Our own record as our lease has it open, if it is the one that waits under this name.
+    pub(super) fn own_record(&self, name: &str) -> Option<Arc<Opened>> {
+        // Elsewhere it is opening a file that shows what another host has made of it.
         let entered = self.own.entered.borrow();
-        let (text, d) = entered.as_deref()?;
-        if d.id != *id || text.as_bytes() != bytes {
-            return None;
-        }
-        debug_assert_eq!(record::read(bytes, id).as_ref(), Ok(d));
-        Some(d.clone())
+        let record = entered.as_ref().filter(|_| self.top.local).and_then(|own| own.record.upgrade());
+        record.filter(|record| self.top.is_named(Folder::Deployments(State::Waiting), name, record))
     }
 
     /// The record that is about to be removed, open: who removes a name that nobody has open waits until the file system has
@@ -76,5 +181,29 @@ impl Files<'_> {
             _ if self.is_own(id) => None,
             _ => self.top.open_file(Folder::Deployments(state), name, false).ok().flatten(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_seen_of_the_very_process_only() {
+        let own = Own::default();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let watched = process::child(child.id());
+        assert_ne!(watched.start, 0);
+        own.keeps_an_eye_on(std::slice::from_ref(&watched));
+        assert!(!own.has_seen_end_of(&watched));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(own.has_seen_end_of(&watched));
+        // The number may be another's by now.
+        for start in [0, watched.start + 1] {
+            assert!(!own.has_seen_end_of(&Process { start, ..watched.clone() }));
+        }
+        own.keeps_an_eye_on(&[]);
+        assert!(!own.has_seen_end_of(&watched));
     }
 }

@@ -2,6 +2,7 @@
 //! and where one says something without sense.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::folder::{Folder, Top};
 use super::names::{self, Stem};
@@ -28,7 +29,7 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
             (Stored::Readable(_, d), _) => {
                 highest = highest.max(d.arrival).max(d.token.unwrap_or(0));
                 if state != State::Paused {
-                    living.push((state, *d));
+                    living.push((state, Arc::unwrap_or_clone(d)));
                 }
             }
             (Stored::Unreadable(u), _) => unreadable.push(u),

@@ -3,7 +3,8 @@
 //! The head is overwritten in place by one small write, so that the inode and the advisory lock on it stay.
 //! Text in, text out: no I/O.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::deployment::{Command, Deployment, Expiry, Id, Place, Process};
@@ -13,6 +14,23 @@ use crate::model::{Keep, LockName, LockRequest, Mode, Operation};
 const FORMAT: u64 = 1;
 /// How wide a value of the head is.
 const WIDTH: usize = 22;
+/// The keys of the head, in the order of its lines.
+const KEYS: [&str; 14] = [
+    "format",
+    "token",
+    "arrival",
+    "since",
+    "ttl",
+    "expires",
+    "expires_boot",
+    "command",
+    "command_pid",
+    "command_start",
+    "failed",
+    "cancelled",
+    "kill_after",
+    "has_nested",
+];
 /// What fills it up.
 const PADDING: &str = "                      ";
 
@@ -75,32 +93,32 @@ pub fn write_seen(d: &Deployment, device: u64) -> String {
 /// The head alone: always the same number of bytes.
 #[must_use]
 pub fn head(d: &Deployment) -> String {
-    let (command, process) = match &d.command {
-        Command::None => ("none", Process::default()),
-        Command::Starting => ("starting", Process::default()),
-        Command::Running(p) => ("running", p.clone()),
-    };
-    let (wall, boot) = d.expires.map_or((0, 0), |e| (nanos(e.wall), e.boot.as_nanos() as u64));
+    let head = Head::of(d);
     let mut text = String::with_capacity(1024);
-    let out = &mut text;
-    padded(out, "format", &FORMAT);
-    padded(out, "token", &d.token.unwrap_or(0));
-    padded(out, "arrival", &d.arrival);
-    padded(out, "since", &nanos(d.since));
-    padded(out, "ttl", &d.ttl.map_or(0, |t| t.as_nanos() as u64));
-    padded(out, "expires", &wall);
-    padded(out, "expires_boot", &boot);
-    padded(out, "command", &format_args!("\"{command}\""));
-    padded(out, "command_pid", &process.pid);
-    padded(out, "command_start", &process.start);
-    padded(out, "failed", &d.failed.unwrap_or(-1));
-    padded(out, "cancelled", &d.cancelled);
-    padded(out, "kill_after", &d.kill_after.map_or(0, |t| t.as_nanos() as u64));
-    padded(out, "has_nested", &d.has_nested);
+    let quoted = format_args!("\"{}\"", head.command);
+    let values: [&dyn Display; KEYS.len()] = [
+        &head.format,
+        &head.token,
+        &head.arrival,
+        &head.since,
+        &head.ttl,
+        &head.expires,
+        &head.expires_boot,
+        &quoted,
+        &head.command_pid,
+        &head.command_start,
+        &head.failed,
+        &head.cancelled,
+        &head.kill_after,
+        &head.has_nested,
+    ];
+    for (key, value) in KEYS.into_iter().zip(values) {
+        padded(&mut text, key, value);
+    }
     text
 }
 
-fn padded(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
+fn padded(out: &mut String, key: &str, value: &dyn Display) {
     out.push_str(key);
     out.push_str(" = ");
     let end = out.len() + WIDTH;
@@ -109,7 +127,7 @@ fn padded(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
     out.push('\n');
 }
 
-fn line(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
+fn line(out: &mut String, key: &str, value: &dyn Display) {
     out.push_str(key);
     out.push_str(" = ");
     let _ = write!(out, "{value}");
@@ -181,8 +199,9 @@ fn time(nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(nanos)
 }
 
+/// What [`head()`] writes.
 #[derive(Default)]
-struct Raw {
+struct Head {
     format: u64,
     token: u64,
     arrival: u64,
@@ -190,13 +209,18 @@ struct Raw {
     ttl: u64,
     expires: u64,
     expires_boot: u64,
-    command: String,
+    command: Cow<'static, str>,
     command_pid: u32,
     command_start: u64,
     failed: i32,
     cancelled: bool,
     kill_after: u64,
     has_nested: bool,
+}
+
+#[derive(Default)]
+struct Raw {
+    head: Head,
     id: String,
     owner: String,
     host: String,
@@ -232,22 +256,12 @@ impl Raw {
     fn parse(text: &str) -> Result<Raw, String> {
         let mut raw = Raw::default();
         let mut seen = [false; NEEDED.len()];
-        if !text.ends_with('\n') {
-            return Err("it is cut off".to_owned());
-        }
-        let mut rest = text;
-        let mut number = 0;
-        while let Some(end) = first(rest, |b| b == b'\n') {
-            let line = &rest[..end];
-            rest = &rest[end + 1..];
-            number += 1;
-            let wrong = || format!("line {number} makes no sense");
-            let (key, value) = key_and_value(line).ok_or_else(wrong)?;
+        each_line(text, |key, value| {
             if let Some(i) = NEEDED.iter().position(|needed| *needed == key) {
                 seen[i] = true;
             }
-            raw.set(key, &mut Scan { rest: value }).ok_or_else(wrong)?;
-        }
+            raw.set(key, value)
+        })?;
         match seen.iter().position(|seen| !seen) {
             Some(i) => Err(format!("it does not say its {}", NEEDED[i])),
             None => Ok(raw),
@@ -256,20 +270,6 @@ impl Raw {
 
     fn set(&mut self, key: &str, value: &mut Scan<'_>) -> Option<()> {
         match key {
-            "format" => self.format = value.number()?,
-            "token" => self.token = value.number()?,
-            "arrival" => self.arrival = value.number()?,
-            "since" => self.since = value.number()?,
-            "ttl" => self.ttl = value.number()?,
-            "expires" => self.expires = value.number()?,
-            "expires_boot" => self.expires_boot = value.number()?,
-            "command" => self.command = value.text()?,
-            "command_pid" => self.command_pid = value.number()?,
-            "command_start" => self.command_start = value.number()?,
-            "failed" => self.failed = value.number()?,
-            "cancelled" => self.cancelled = value.number()?,
-            "kill_after" => self.kill_after = value.number()?,
-            "has_nested" => self.has_nested = value.number()?,
             "id" => self.id = value.text()?,
             "owner" => self.owner = value.text()?,
             "host" => self.host = value.text()?,
@@ -295,10 +295,96 @@ impl Raw {
             "containers" => self.containers = value.list(Scan::text)?,
             "blocked_at" => self.blocked_at = value.list(Scan::text)?,
             "locks" => self.locks = value.list(Scan::lock)?,
+            _ => return self.head.set(key, value),
+        }
+        value.rest.is_empty().then_some(())
+    }
+}
+
+impl Head {
+    fn of(d: &Deployment) -> Self {
+        let (command, process) = match &d.command {
+            Command::None => ("none", Process::default()),
+            Command::Starting => ("starting", Process::default()),
+            Command::Running(p) => ("running", p.clone()),
+        };
+        let (wall, boot) = d.expires.map_or((0, 0), |e| (nanos(e.wall), e.boot.as_nanos() as u64));
+        Head {
+            format: FORMAT,
+            token: d.token.unwrap_or(0),
+            arrival: d.arrival,
+            since: nanos(d.since),
+            ttl: d.ttl.map_or(0, |t| t.as_nanos() as u64),
+            expires: wall,
+            expires_boot: boot,
+            command: command.into(),
+            command_pid: process.pid,
+            command_start: process.start,
+            failed: d.failed.unwrap_or(-1),
+            cancelled: d.cancelled,
+            kill_after: d.kill_after.map_or(0, |t| t.as_nanos() as u64),
+            has_nested: d.has_nested,
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &mut Scan<'_>) -> Option<()> {
+        match key {
+            "format" => self.format = value.number()?,
+            "token" => self.token = value.number()?,
+            "arrival" => self.arrival = value.number()?,
+            "since" => self.since = value.number()?,
+            "ttl" => self.ttl = value.number()?,
+            "expires" => self.expires = value.number()?,
+            "expires_boot" => self.expires_boot = value.number()?,
+            "command" => self.command = value.text()?.into(),
+            "command_pid" => self.command_pid = value.number()?,
+            "command_start" => self.command_start = value.number()?,
+            "failed" => self.failed = value.number()?,
+            "cancelled" => self.cancelled = value.number()?,
+            "kill_after" => self.kill_after = value.number()?,
+            "has_nested" => self.has_nested = value.number()?,
             _ => return Some(()),
         }
         value.rest.is_empty().then_some(())
     }
+
+    /// The same deployment, with what this says.
+    fn put_into(self, d: &mut Deployment) -> Result<(), String> {
+        d.command = match &*self.command {
+            "none" => Command::None,
+            "starting" => Command::Starting,
+            "running" => Command::Running(Process { pid: self.command_pid, start: self.command_start }),
+            other => return Err(format!("unknown command state {other:?}")),
+        };
+        let expiry = Expiry { wall: time(self.expires), boot: Duration::from_nanos(self.expires_boot) };
+        d.token = (self.token > 0).then_some(self.token);
+        d.arrival = self.arrival;
+        d.since = time(self.since);
+        d.ttl = (self.ttl > 0).then(|| Duration::from_nanos(self.ttl));
+        d.expires = (self.expires > 0).then_some(expiry);
+        d.failed = (self.failed >= 0).then_some(self.failed);
+        d.cancelled = self.cancelled;
+        d.kill_after = (self.kill_after > 0).then(|| Duration::from_nanos(self.kill_after));
+        d.has_nested = self.has_nested;
+        Ok(())
+    }
+}
+
+/// Goes through lines of `key = value`, the last of which must be whole.
+fn each_line(text: &str, mut line: impl FnMut(&str, &mut Scan<'_>) -> Option<()>) -> Result<(), String> {
+    if !text.ends_with('\n') {
+        return Err("it is cut off".to_owned());
+    }
+    let mut rest = text;
+    let mut number = 0;
+    while let Some(end) = first(rest, |b| b == b'\n') {
+        let found = key_and_value(&rest[..end]);
+        rest = &rest[end + 1..];
+        number += 1;
+        let understood = found.and_then(|(key, value)| line(key, &mut Scan { rest: value }));
+        understood.ok_or_else(|| format!("line {number} makes no sense"))?;
+    }
+    Ok(())
 }
 
 /// Where the first byte is that `wanted` means. By bytes: a list of 10,000 is as many records.
@@ -395,8 +481,8 @@ pub fn read(bytes: &[u8], id: &Id) -> Result<Deployment, String> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
     let raw = Raw::parse(text)?;
-    if raw.format > FORMAT {
-        return Err(format!("a newer deploylock wrote it (format {})", raw.format));
+    if raw.head.format > FORMAT {
+        return Err(format!("a newer deploylock wrote it (format {})", raw.head.format));
     }
     if raw.id != id.as_str() {
         return Err(format!("it is the record of {}", raw.id));
@@ -404,20 +490,36 @@ pub fn read(bytes: &[u8], id: &Id) -> Result<Deployment, String> {
     raw.deployment()
 }
 
+/// Reads a record of which is known what it said `before`, and how that was written. `None` where more has changed than
+/// a head in which some lines say something else: then it is to be read as a whole.
+pub fn read_again(bytes: &[u8], (old, before): (&[u8], &Deployment)) -> Option<Deployment> {
+    let mut head = Head::of(before);
+    let mut at = 0;
+    for key in KEYS {
+        let line = at..at + key.len() + " = ".len() + WIDTH + "\n".len();
+        at = line.end;
+        let new = bytes.get(line.clone())?;
+        if new != old.get(line)? {
+            let new = std::str::from_utf8(new).ok()?.strip_suffix('\n')?;
+            let (_, value) = key_and_value(new).filter(|(found, _)| *found == key)?;
+            head.set(key, &mut Scan { rest: value })?;
+        }
+    }
+    if head.format != FORMAT || bytes.get(at..)? != old.get(at..)? {
+        return None;
+    }
+    let mut d = before.clone();
+    head.put_into(&mut d).ok()?;
+    Some(d)
+}
+
 impl Raw {
     fn deployment(self) -> Result<Deployment, String> {
-        let command = match self.command.as_str() {
-            "none" => Command::None,
-            "starting" => Command::Starting,
-            "running" => Command::Running(Process { pid: self.command_pid, start: self.command_start }),
-            other => return Err(format!("unknown command state {other:?}")),
-        };
         let operation = Operation::ALL.into_iter().find(|o| o.as_str() == self.operation);
-        let expiry = Expiry { wall: time(self.expires), boot: Duration::from_nanos(self.expires_boot) };
-        Ok(Deployment {
+        let mut d = Deployment {
             id: id(&self.id)?,
-            token: (self.token > 0).then_some(self.token),
-            arrival: self.arrival,
+            token: None,
+            arrival: 0,
             environment: self.environment,
             application: self.application,
             version: self.version,
@@ -434,27 +536,29 @@ impl Raw {
             },
             process: Process { pid: self.pid, start: self.start },
             owner_process: self.owner_pid.map(|pid| Process { pid, start: self.owner_start.unwrap_or(0) }),
-            command,
+            command: Command::None,
             reason: self.reason,
             url: self.url,
             requested: time(self.requested),
-            since: time(self.since),
-            ttl: (self.ttl > 0).then(|| Duration::from_nanos(self.ttl)),
-            expires: (self.expires > 0).then_some(expiry),
+            since: UNIX_EPOCH,
+            ttl: None,
+            expires: None,
             parent: self.parent.as_deref().map(id).transpose()?,
             ancestors: self.ancestors.iter().map(|a| id(a)).collect::<Result<_, _>>()?,
             on_crash: keep(self.on_crash.as_deref()),
             on_failure: keep(self.on_failure.as_deref()),
-            failed: (self.failed >= 0).then_some(self.failed),
+            failed: None,
             blocked_at: self
                 .blocked_at
                 .iter()
                 .map(|l| l.parse().map_err(|e| format!("{e}")))
                 .collect::<Result<_, _>>()?,
-            cancelled: self.cancelled,
-            kill_after: (self.kill_after > 0).then(|| Duration::from_nanos(self.kill_after)),
-            has_nested: self.has_nested,
-        })
+            cancelled: false,
+            kill_after: None,
+            has_nested: false,
+        };
+        self.head.put_into(&mut d)?;
+        Ok(d)
     }
 }
 
@@ -537,6 +641,32 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_record_is_read_again_where_its_head_alone_has_changed() {
+        let before = example(1042);
+        let text = write(&before);
+        let again = |now: &Deployment| read_again(write(now).as_bytes(), (text.as_bytes(), &before));
+        let granted = Deployment {
+            token: Some(9),
+            since: time(5),
+            ttl: None,
+            expires: None,
+            command: Command::Starting,
+            failed: None,
+            cancelled: false,
+            kill_after: None,
+            has_nested: false,
+            arrival: 7,
+            ..before.clone()
+        };
+        assert_eq!(again(&before).as_ref(), Some(&before));
+        assert_eq!(again(&granted).as_ref(), Some(&granted));
+        assert_eq!(again(&Deployment { reason: None, ..before.clone() }), None);
+        assert_eq!(again(&Deployment { owner: "ci@build-8".into(), ..before.clone() }), None);
+        let newer = text.replacen("format = 1", "format = 2", 1);
+        assert_eq!(read_again(newer.as_bytes(), (text.as_bytes(), &before)), None);
+    }
+
+    #[test]
     fn a_record_is_toml() {
         let table: toml::Table = toml::from_str(&write(&example(7))).unwrap();
         assert_eq!(table["reason"].as_str(), example(7).reason.as_deref());
@@ -557,7 +687,10 @@ pub(crate) mod tests {
             let at = at % bytes.len();
             proptest::prop_assert!(read(&bytes[..at], &d.id).is_err());
             bytes[at] = byte;
-            let _ = read(&bytes, &d.id);
+            let whole = read(&bytes, &d.id);
+            if let Some(again) = read_again(&bytes, (write(&d).as_bytes(), &d)) {
+                proptest::prop_assert_eq!(whole, Ok(again));
+            }
         }
     }
 
@@ -572,6 +705,9 @@ pub(crate) mod tests {
         d.cancelled = false;
         assert_eq!(head(&d).len(), width);
         assert!(width <= 512, "one sector: {width}");
+        let head = head(&d);
+        let keys: Vec<&str> = head.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(keys, KEYS);
     }
 
     #[test]

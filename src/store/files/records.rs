@@ -1,5 +1,7 @@
 //! Where a record lies and what it says: found by what the lines of a queue tell of its name, else in the folders.
 
+use std::sync::Arc;
+
 use super::boot_tag;
 use super::evidence::is_locked;
 use super::folder::{Folder, Opened};
@@ -20,6 +22,8 @@ pub(super) struct Seen {
     pub(super) state: State,
     pub(super) name: String,
     pub(super) opened: Opened,
+    /// That nobody keeps it locked: only who enters it or takes it over ever locks it.
+    pub(super) free: bool,
 }
 
 /// A record that was found and read, as it was then.
@@ -35,6 +39,9 @@ impl Files<'_> {
     /// This one's record is about to be another.
     pub(super) fn changes(&mut self, id: &Id) {
         self.last = None;
+        if self.is_own(id) {
+            self.open = None;
+        }
         self.known.remove(id);
     }
 
@@ -52,8 +59,13 @@ impl Files<'_> {
         };
         let bare = id.to_string();
         let mut places = Vec::new();
+        let likeliest = if self.is_own_that_waits(id) {
+            [State::Waiting, State::Attached]
+        } else {
+            [State::Attached, State::Waiting]
+        };
         for stem in stems {
-            for state in [State::Attached, State::Waiting] {
+            for state in likeliest {
                 places.push((state, stem.name()));
             }
         }
@@ -68,8 +80,8 @@ impl Files<'_> {
     }
 
     /// The record of this name, if it was the last to be looked at.
-    pub(super) fn last_opened(&self, id: &Id, state: State, name: &str) -> Option<&Opened> {
-        self.last_of(id).filter(|last| last.state == state && last.name == name).map(|last| &last.opened)
+    pub(super) fn last_opened(&self, id: &Id, state: State, name: &str) -> Option<&Seen> {
+        self.last_of(id).filter(|last| last.state == state && last.name == name)
     }
 
     /// Without a line that says it, the file name is guessed, and else found in the folders.
@@ -99,13 +111,27 @@ impl Files<'_> {
         Ok(found)
     }
 
-    pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Opened)>> {
+    pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Arc<Opened>)>> {
         for (state, name) in self.places(id)? {
-            if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
+            if let Some(opened) = self.open_own(state, &name, id) {
                 return Ok(Some((state, name, opened)));
+            }
+            if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
+                return Ok(Some((state, name, Arc::new(opened))));
             }
         }
         Ok(None)
+    }
+
+    /// [`Files::own_record`], looked for once a decision.
+    fn open_own(&mut self, state: State, name: &str, id: &Id) -> Option<Arc<Opened>> {
+        if state != State::Waiting || !self.is_own_that_waits(id) {
+            return None;
+        }
+        if self.open.is_none() {
+            self.open = self.own_record(name);
+        }
+        self.open.clone().filter(|own| own.was_called(Folder::Deployments(state), name))
     }
 
     /// Reads a record. What cannot be opened or understood is an answer, not an error.
@@ -116,8 +142,11 @@ impl Files<'_> {
         {
             return Ok(Some(known.stored.clone()));
         }
-        if let Some(opened) = self.last_opened(&stem.id, state, name) {
-            return Ok(Some(self.understood(state, name, stem, self.top.read(opened))));
+        if let Some(last) = self.last_opened(&stem.id, state, name) {
+            return Ok(Some(self.understood(state, name, stem, self.top.read(&last.opened))));
+        }
+        if let Some(opened) = self.open_own(state, name, &stem.id) {
+            return Ok(Some(self.understood(state, name, stem, self.top.read(&opened))));
         }
         let bytes = match self.top.open_file(folder, name, false) {
             Ok(None) => return Ok(None),
@@ -131,12 +160,16 @@ impl Files<'_> {
 
     pub(super) fn understood(&self, state: State, name: &str, stem: &Stem, bytes: Result<Vec<u8>>) -> Stored {
         let bytes = bytes.map_err(|e| e.to_string());
-        let deployment = bytes.and_then(|bytes| match self.as_entered(&bytes, &stem.id) {
+        let deployment = bytes.and_then(|bytes| match self.own.known(&bytes, &stem.id) {
             Some(d) => Ok(d),
-            None => record::read(&bytes, &stem.id),
+            None => {
+                let d = Arc::new(record::read(&bytes, &stem.id)?);
+                self.own.has_read(bytes, &d);
+                Ok(d)
+            }
         });
         match deployment {
-            Ok(d) => Stored::Readable(state, Box::new(d)),
+            Ok(d) => Stored::Readable(state, d),
             Err(why) => {
                 let path = self.top.show(Folder::Deployments(state), name).display().to_string();
                 Stored::Unreadable(Unreadable { id: stem.id.clone(), state, path, why })
@@ -160,6 +193,7 @@ impl Files<'_> {
         if self.known.len() >= MANY_KNOWN {
             self.known.clear();
         }
+        self.own.is_in(state, stored.id());
         self.known.insert(stored.id().clone(), Known { state, name, stored, dead: None });
     }
 
@@ -186,7 +220,8 @@ impl Files<'_> {
                     Ok(None) => continue,
                     Ok(Some(opened)) => {
                         let locked = is_locked(&opened)?;
-                        self.last = Some(Seen { id: id.clone(), state, name: name.clone(), opened });
+                        let free = !locked;
+                        self.last = Some(Seen { id: id.clone(), state, name: name.clone(), opened, free });
                         if locked {
                             return Ok(Some(Peek::Locked(state)));
                         }

@@ -10,6 +10,8 @@
 //! A kill between any two steps leaves it held: by nobody, or by a process that is gone. What lies in `detached/` and
 //! has a command can only have come there so: it is kept for a person (`liveness`).
 
+use std::sync::Arc;
+
 use super::folder::{Folder, Top, io_failed};
 use super::names::{self, Stem};
 use super::queue;
@@ -57,7 +59,7 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     // When it is released, nothing may come back with a power failure: not what it was before either. Where this fails,
     // what could come back is held for a person; to give up here would free what was kept.
     let _ = top.sync_folder(DETACHED);
-    Ok(Box::new(FileLease { id: d.id.clone(), opened }))
+    Ok(Box::new(FileLease { id: d.id.clone(), opened: Arc::new(opened) }))
 }
 
 /// A line is small enough to be overwritten in one piece.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::folder::{Folder, Opened, Top, io_failed};
 use super::guard::{self, Content};
@@ -45,6 +46,8 @@ pub(super) struct Files<'a> {
     pub(super) searches: usize,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
     pub(super) last: Option<Seen>,
+    /// Our own record, if it was looked at and waits.
+    pub(super) open: Option<Arc<Opened>>,
     /// The records that were asked for by their ids: nobody else may change them as long as we decide.
     pub(super) known: BTreeMap<Id, Known>,
     /// What is known of our own records, if they are as they were.
@@ -62,7 +65,7 @@ pub(super) struct Files<'a> {
 /// What keeps a record alive: its descriptor, advisory-locked.
 pub struct FileLease {
     pub(super) id: Id,
-    pub(super) opened: Opened,
+    pub(super) opened: Arc<Opened>,
 }
 
 impl Lease for FileLease {
@@ -137,6 +140,7 @@ impl<'a> Files<'a> {
             unindexed: Vec::new(),
             searches: 0,
             last: None,
+            open: None,
             known,
             history: None,
             nobody_waits: false,
@@ -249,13 +253,16 @@ impl<'a> Files<'a> {
 }
 
 /// The record of one that waited, if it lies where those lie that hold.
-pub(super) fn granted(top: &Top, waited: &Deployment) -> Result<Option<Deployment>> {
+pub(super) fn granted(top: &Top, own: &Own, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
     let name = Files::stem_of(waited).name();
     let Some(opened) = top.open_file(Folder::Deployments(State::Attached), &name, false)? else {
         return Ok(None);
     };
+    own.is_in(State::Attached, &waited.id);
+    let bytes = top.read(&opened)?;
+    let known = own.known(&bytes, &waited.id);
     // What cannot be read is for a decision to say.
-    Ok(record::read(&top.read(&opened)?, &waited.id).ok())
+    Ok(known.or_else(|| record::read(&bytes, &waited.id).ok().map(Arc::new)))
 }
 
 /// Nothing is judged, and nothing put right, by one that does not know where it runs.
@@ -390,7 +397,7 @@ impl Txn for Files<'_> {
         let stem = Files::stem_of(d);
         let name = stem.name();
         let waiting = Folder::Deployments(State::Waiting);
-        let opened = self.top.create(waiting, &name)?;
+        let mut opened = self.top.create(waiting, &name)?;
         self.stems.insert(d.id.clone(), stem.clone());
         self.standings.remove(&d.id);
         let written = (|| {
@@ -398,6 +405,7 @@ impl Txn for Files<'_> {
                 .map_err(|e| io_failed("lock", &self.top.show(waiting, &name), e))?;
             let text = self.text(d);
             self.top.write(&opened, text.as_bytes(), 0)?;
+            opened.length = text.len() as u64;
             self.remember(d, text);
             match state {
                 State::Waiting => self.write_lines(d, &stem, under),
@@ -420,6 +428,8 @@ impl Txn for Files<'_> {
             self.undo(d, state, &name);
             return Err(e);
         }
+        let opened = Arc::new(opened);
+        self.own.has_entered(state, &opened);
         Ok(Box::new(FileLease { id: d.id.clone(), opened }))
     }
 
@@ -442,7 +452,7 @@ impl Txn for Files<'_> {
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
         self.attach(&name, &opened, d.on_crash)?;
-        self.know(State::Attached, name, Stored::Readable(State::Attached, Box::new(d)));
+        self.know(State::Attached, name, Stored::Readable(State::Attached, Arc::new(d)));
         Ok(())
     }
 
@@ -596,6 +606,7 @@ impl Txn for Files<'_> {
         // The lines are nobody else's to change as long as we decide.
         self.standings.clear();
         self.last = None;
+        self.open = None;
         self.known.clear();
     }
 

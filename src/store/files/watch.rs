@@ -3,9 +3,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
 use super::FilesStore;
@@ -17,8 +18,8 @@ use super::names::Stem;
 use super::timer;
 use crate::clock;
 use crate::deployment::{Command, Deployment, Id, Process, State, Stored};
-use crate::process;
 use crate::store::{Result, Sleeper, Txn, Wake};
+use crate::{poll, process};
 
 /// How soon to look again after an event without visible effect: closing a record is told a moment before its
 /// lock is gone.
@@ -32,6 +33,9 @@ const LOOK_AGAIN: [Duration; 5] = [
 /// How long to let others go first after an event that is not about one's own record: a release removes its record
 /// a moment before it grants, and whoever is granted should find the guard free.
 const AFTER_YOU: Duration = Duration::from_millis(5);
+
+/// How long a process takes, having closed its record, to have ended; who only noted its command does not end.
+const DYING: Duration = Duration::from_micros(100);
 
 pub(super) struct FilesSleeper<'a> {
     store: &'a FilesStore,
@@ -108,10 +112,10 @@ impl<'a> FilesSleeper<'a> {
         others.iter().all(stands)
     }
 
-    fn watch_processes(&mut self, watched: &[Deployment]) {
+    fn watch_processes(&mut self, watched: &[Arc<Deployment>]) {
         let here = process::here();
         let ours = watched.iter().filter(|d| d.place.boot == here.boot && d.place.pid_ns == here.pid_ns);
-        let mut wanted = Vec::new();
+        let (mut wanted, mut commands) = (Vec::new(), Vec::new());
         for d in ours {
             for p in d.owner_process.iter().chain([&d.process]) {
                 self.watch_end(p);
@@ -119,17 +123,20 @@ impl<'a> FilesSleeper<'a> {
             }
             // While the wrapper lives, its command's end is for it to deal with. It may be dying: then that takes a while.
             let dying = self.looks < LOOK_AGAIN.len();
-            if let Command::Running(p) = &d.command
-                && (dying || self.has_ended(&d.process))
-            {
-                self.watch_end(p);
-                wanted.push(p.clone());
+            if let Command::Running(p) = &d.command {
+                if dying || self.has_ended(&d.process) {
+                    self.watch_end(p);
+                    wanted.push(p.clone());
+                } else {
+                    commands.push(p.clone());
+                }
             }
             self.blind |= d.command == Command::Starting && self.has_ended(&d.process);
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
-        let seen = |d: &Deployment| self.ends.iter().any(|(p, _)| *p == d.process);
-        let own = |place: usize, d: &Deployment| place == 0 && d.process.pid == std::process::id();
+        self.store.own.keeps_an_eye_on(&commands);
+        let seen = |d: &Arc<Deployment>| self.ends.iter().any(|(p, _)| *p == d.process);
+        let own = |place: usize, d: &Arc<Deployment>| place == 0 && d.process.pid == std::process::id();
         self.unseen = watched.iter().enumerate().any(|(place, d)| !seen(d) && !own(place, d));
     }
 
@@ -148,14 +155,14 @@ impl<'a> FilesSleeper<'a> {
     /// A process that has ended says so for ever: once is enough.
     fn note_ends(&mut self, over: &[bool]) {
         let mut over = over.iter();
-        let ended = &mut self.ended;
-        self.ends.retain(|(p, _)| {
-            let over = over.next() == Some(&true);
-            if over {
-                ended.push((p.pid, p.start));
+        for (p, end) in std::mem::take(&mut self.ends) {
+            if over.next() == Some(&true) {
+                self.ended.push((p.pid, p.start));
+                self.store.own.keep_eye(p, end);
+            } else {
+                self.ends.push((p, end));
             }
-            !over
-        });
+        }
     }
 
     fn deadline(&self, until: Option<Duration>) -> Option<(Duration, Wake)> {
@@ -213,7 +220,7 @@ impl Sleeper for FilesSleeper<'_> {
                     if state == State::Detached {
                         todo.extend(d.parent.clone());
                     }
-                    watched.push(*d);
+                    watched.push(d);
                 }
                 Some(Stored::Unreadable(u)) => {
                     paths.push(u.path.into());
@@ -256,6 +263,9 @@ impl Sleeper for FilesSleeper<'_> {
     }
 
     fn leftovers(&mut self) -> Option<Box<dyn std::any::Any + Send>> {
+        for (p, end) in std::mem::take(&mut self.ends) {
+            self.store.own.keep_eye(p, end);
+        }
         let (events, removed) = (self.events.take(), self.store.own.take_removed());
         if events.is_none() && removed.is_none() {
             return None;
@@ -293,7 +303,7 @@ impl FilesSleeper<'_> {
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let timeout = timer.as_ref().and_then(timer::Timer::timeout);
         loop {
-            match poll(&mut fds, timeout.as_ref()) {
+            match rustix::event::poll(&mut fds, timeout.as_ref()) {
                 Ok(_) => break,
                 // A handler has run: what it wrote is seen by the next poll.
                 Err(Errno::INTR) => {}
@@ -310,12 +320,12 @@ impl FilesSleeper<'_> {
         let ends = rest[..self.ends.len()].to_vec();
         if ends.contains(&true) {
             self.note_ends(&ends);
-            self.events.as_mut().map(Events::drain);
+            let told = self.events.as_mut().map(Events::drain);
             self.looks = 0;
-            return Ok(Some(Wake::Look));
+            return Ok(Some(if told.is_some_and(|told| !told.own) { Wake::End } else { Wake::Look }));
         }
         if changed.contains(&true) {
-            return Ok(self.news().then_some(Wake::Look));
+            return Ok(self.news());
         }
         Ok(Some(match deadline {
             Some((_, Wake::Look)) => {
@@ -327,19 +337,32 @@ impl FilesSleeper<'_> {
         }))
     }
 
-    /// Takes the events, and says whether they call for a look.
-    fn news(&mut self) -> bool {
-        let Some(told) = self.events.as_mut().map(Events::drain) else { return true };
+    /// Whether a watched process ends now: what it had open is closed a moment before.
+    fn end_follows(&mut self) -> bool {
+        let ends: Vec<_> = self.ends.iter().map(|(_, fd)| fd.as_fd()).collect();
+        let over = poll::readable(&ends, Some(DYING));
+        self.note_ends(&over);
+        over.contains(&true)
+    }
+
+    /// Takes the events, and says what they call for.
+    fn news(&mut self) -> Option<Wake> {
+        let Some(told) = self.events.as_mut().map(Events::drain) else { return Some(Wake::Look) };
+        // Who grants or gives back renames or removes: this may be the end of a process.
+        if told.closed && !told.moved && !told.own && self.end_follows() {
+            self.looks = 0;
+            return Some(Wake::End);
+        }
         let stand = !told.own && self.others_stand();
         // While all their processes are watched, nobody's end goes unnoticed.
         let settled = stand && !self.unseen;
         self.looks = if settled { LOOK_AGAIN.len() } else { 0 };
         if settled && self.only_ends {
-            return false;
+            return None;
         }
         if let Some(events) = self.events.as_mut().filter(|_| !told.own && (stand || !told.closed)) {
             events.linger(AFTER_YOU);
         }
-        true
+        Some(Wake::Look)
     }
 }

@@ -184,7 +184,7 @@ fn a_failure_that_is_kept_and_taken_over() {
                 panic!("not kept")
             };
             tape.given(Number::Token(now.token.unwrap()));
-            d = *now;
+            d = (*now).clone();
             if on_crash == Keep::Hold {
                 tape.know(&d.id, Known::Kept(d.clone()));
             }
@@ -212,7 +212,7 @@ fn a_crash_of_an_earlier_boot_is_taken_over() {
         let Ok(TakenOver::Done(now, lease)) = take_over(store, &d.id, &Anew::default(), "me") else {
             panic!("not kept")
         };
-        d = *now;
+        d = (*now).clone();
         tape.know(&d.id, Known::Kept(d.clone()));
         tape.know(&d.id, Known::Open);
         assert!(release::give_back(store, &d, "done").unwrap());

@@ -1,0 +1,99 @@
+//! What a process remembers of its record is only believed as long as the files say the same.
+
+use deploylock::deployment::{Deployment, Id, State, Stored, Verdict};
+use deploylock::store::files::FilesStore;
+use deploylock::store::{Lease, Txn, decide};
+
+use crate::support::{exclusive, files, hold};
+
+fn found(store: &FilesStore, id: &Id) -> Option<Stored> {
+    decide(store, |txn| txn.find(id)).unwrap()
+}
+
+/// The one that holds, as its record says it.
+fn holder(store: &FilesStore) -> Deployment {
+    let all = decide(store, |txn| txn.all()).unwrap();
+    all[0].deployment().unwrap().clone()
+}
+
+/// A record that `store` has entered, and what it said.
+fn waiting(store: &FilesStore, like: &Deployment, number: u64) -> (Deployment, Box<dyn Lease>) {
+    let id = Id::new(number, 1);
+    let d = Deployment { id, arrival: number, token: None, ..like.clone() };
+    let lease = decide(store, |txn| txn.enter(&d, State::Waiting, &[])).unwrap();
+    (d, lease)
+}
+
+#[test]
+fn one_s_own_record_is_what_others_have_made_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let (own, other) = (files(&path), files(&path));
+    let _held = hold(&other, &[exclusive("a")]);
+    let held = holder(&other);
+    let (d, _lease) = waiting(&own, &held, 1000);
+    let is = |state: State, d: &Deployment| {
+        let found = found(&own, &d.id).unwrap();
+        assert_eq!((found.state(), found.deployment()), (state, Some(d)));
+    };
+    is(State::Waiting, &d);
+    let cancelled = Deployment { cancelled: true, ..d.clone() };
+    decide(&other, |txn| txn.amend(&cancelled)).unwrap();
+    is(State::Waiting, &cancelled);
+    // Restored from a backup, say: the name leads to another file.
+    let waits = path.join("deployments/waiting");
+    let name = std::fs::read_dir(&waits).unwrap().next().unwrap().unwrap().file_name();
+    let text = std::fs::read_to_string(waits.join(&name)).unwrap();
+    let mine = format!("owner = {:?}\n", d.owner);
+    assert!(text.contains(&mine), "{text}");
+    std::fs::write(path.join("copy"), text.replace(&mine, "owner = \"somebody\"\n")).unwrap();
+    std::fs::rename(path.join("copy"), waits.join(&name)).unwrap();
+    let replaced = Deployment { owner: "somebody".into(), ..cancelled };
+    is(State::Waiting, &replaced);
+    decide(&own, |txn| txn.grant(&d.id, 7)).unwrap();
+    let now = found(&own, &d.id).unwrap();
+    assert_eq!(
+        (now.state(), now.deployment().map(|d| (&*d.owner, d.token))),
+        (State::Attached, Some(("somebody", Some(7))))
+    );
+    decide(&other, |txn| txn.remove(&d.id)).unwrap();
+    assert_eq!(found(&own, &d.id), None);
+}
+
+#[test]
+fn the_record_that_was_in_the_way_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let (own, other) = (files(&path), files(&path));
+    let _held = hold(&other, &[exclusive("a")]);
+    let held = holder(&other);
+    let (_, _lease) = waiting(&own, &held, 1000);
+    assert_eq!(found(&own, &held.id).unwrap().deployment(), Some(&held));
+    for has_nested in [true, false] {
+        let amended = Deployment { has_nested, ..held.clone() };
+        decide(&other, |txn| txn.amend(&amended)).unwrap();
+        assert_eq!(found(&own, &held.id).unwrap().deployment(), Some(&amended));
+    }
+}
+
+#[test]
+fn who_lets_go_of_its_lease_is_dead_whatever_it_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let (own, other) = (files(&path), files(&path));
+    let _held = hold(&other, &[exclusive("a")]);
+    let held = holder(&other);
+    let (d, lease) = waiting(&own, &held, 1000);
+    let verdict = |store: &FilesStore| {
+        decide(store, |txn: &mut dyn Txn| {
+            let stored = txn.find(&d.id)?.unwrap();
+            txn.verdict(&stored)
+        })
+        .unwrap()
+    };
+    assert!(found(&own, &d.id).is_some());
+    assert!(matches!(verdict(&other), Verdict::Alive(_)));
+    drop(lease);
+    assert!(matches!(verdict(&other), Verdict::Dead(_)));
+    assert!(matches!(verdict(&own), Verdict::Dead(_)));
+}
