@@ -1,7 +1,7 @@
 //! What an uncontended run and its end cost, in system calls: counts that do not depend on the machine
 //! (`docs/performance.md` gives each its reason).
 
-use crate::harness::Scene;
+use crate::harness::{Scene, eventually};
 use crate::tools::{Group, holder, read};
 
 /// From looking for a topology to starting the command.
@@ -84,4 +84,32 @@ fn who_follows_a_killed_holder_makes_no_more_system_calls_than_it_is_said_to() {
     let calls = (0..20).map(killed).min_by_key(Vec::len).unwrap();
     println!("{} calls", calls.len());
     assert!(calls.len() <= RECOVERY, "{} calls: {calls:#?}", calls.len());
+}
+
+#[test]
+fn who_waits_in_a_crowd_does_not_ask_for_the_guard_as_the_one_ahead_notes_its_command() {
+    let scene = Scene::new();
+    let decisions = |_| {
+        let mut first = holder(&scene, &["-l", "w"]);
+        let mut next = Group::of(&scene, &["run", "-q", "-l", "w", "--", "cat"]);
+        scene.until("waiting", 1);
+        let mut strace = scene.program("strace");
+        strace.args(["-o", "trace", "deploylock", "run", "-q", "--shared", "-l", "w", "--", "true"]);
+        let behind = Group::start(strace);
+        scene.until("waiting", 2);
+        first.let_go();
+        assert_eq!(first.end().code, 0);
+        let attached = scene.locks().join("deployments/attached");
+        let noted = |record: std::io::Result<std::fs::DirEntry>| {
+            let text = record.and_then(|record| std::fs::read_to_string(record.path()));
+            text.is_ok_and(|text| text.contains("\"running\""))
+        };
+        eventually("a command is noted", || std::fs::read_dir(&attached).unwrap().any(noted));
+        next.let_go();
+        assert_eq!((next.end().code, behind.end().code), (0, 0));
+        read(&scene, "trace").lines().filter(|call| call.contains("LOCK_EX") && call.ends_with("= 0")).count()
+    };
+    // To enter its record, which it locks as well, and to give back. On a busy machine it may look for itself.
+    let fewest = (0..20).map(decisions).min().unwrap();
+    assert!(fewest <= 3, "{fewest}");
 }
