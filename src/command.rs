@@ -268,10 +268,10 @@ impl Supervisor<'_> {
         let mut renewal = self.renew.map(|every| clock::since_boot() + every);
         // When to look without having been told, where every wait is cut short.
         let mut glance = Duration::ZERO;
-        let mut ticked = false;
         loop {
-            if !lost && !ticked {
-                glance = clock::since_boot() + self.retry.min(GLANCE);
+            let now = clock::since_boot();
+            if !lost && now >= glance {
+                glance = now + self.retry.min(GLANCE);
                 let found = if self.lapsed() { Ok(Record::Lost) } else { self.look(sleeper.as_deref_mut()) };
                 match found {
                     Ok(Record::Held(every)) if every == self.renew => {}
@@ -307,10 +307,10 @@ impl Supervisor<'_> {
             let until = [ending, renewal, give_up].into_iter().flatten().min();
             let wake = sleep(sleeper.as_deref_mut(), running.at_most(until), &running.events(signals));
             let now = clock::since_boot();
-            ticked = wake == Wake::Time
-                && running.end.is_none()
-                && until.is_none_or(|at| now < at)
-                && now < glance;
+            let ticked = wake == Wake::Time && running.end.is_none() && until.is_none_or(|at| now < at);
+            if !ticked {
+                glance = Duration::ZERO;
+            }
             pass_on(&running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
                 let interrupted = interrupted || was_interrupted(status, signals);

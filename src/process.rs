@@ -4,11 +4,13 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::deployment::{Id, Place, Process};
+use crate::poll;
 
 /// What the environment of a hook has, and that of a wrapped command has not.
 pub const HOOK_VARIABLE: &str = "DEPLOYLOCK_EVENT";
@@ -185,17 +187,21 @@ pub fn watch(_process: &Process) -> Option<OwnedFd> {
     None
 }
 
+/// Which of those that are [watched](watch) by these have ended, waiting at most for so long until one has.
+#[must_use]
+pub fn ended(watched: &[BorrowedFd<'_>], bound: Duration) -> Vec<bool> {
+    poll::readable(watched, Some(bound))
+}
+
 #[cfg(target_os = "linux")]
 fn exists(pid: rustix::process::Pid) -> Presence {
     use std::os::fd::AsFd as _;
-    use std::time::Duration;
 
     use rustix::io::Errno;
 
-    use crate::poll;
     match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
         Ok(fd) => {
-            let ended = poll::readable(&[fd.as_fd()], Some(Duration::ZERO)).contains(&true);
+            let ended = ended(&[fd.as_fd()], Duration::ZERO).contains(&true);
             if ended { Presence::Gone } else { Presence::Exists }
         }
         // A number that now belongs to a thread is no process either.

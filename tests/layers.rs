@@ -81,11 +81,16 @@ fn each_layer_uses_only_what_stands_above_it() {
         let (_, allowed) = known.unwrap_or_else(|| panic!("{layer} is not in the table"));
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
-        for (number, line) in code.lines().enumerate() {
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        for (at, naming) in code.match_indices("crate::") {
+            let rest = &code[at + naming.len()..];
+            // One, or several in braces.
+            let several = rest.strip_prefix('{').and_then(|group| group.split('}').next());
+            for used in several.unwrap_or(rest).split(',').take(several.map_or(1, str::len)) {
+                let word = |c: &char| c.is_ascii_lowercase() || *c == '_';
+                let used: String = used.trim_start().chars().take_while(word).collect();
                 if !used.is_empty() && used != layer && !allowed.contains(&used.as_str()) {
-                    wrong.push(format!("{}:{}: {layer} uses {used}", source.display(), number + 1));
+                    let number = code[..at].lines().count();
+                    wrong.push(format!("{}:{number}: {layer} uses {used}", source.display()));
                 }
             }
         }

@@ -144,11 +144,11 @@ impl Waiter<'_, '_> {
                 && !out_of_time
                 && let Some(d) = self.granted_meanwhile()?
             {
-                return over(self.granted(Arc::unwrap_or_clone(d)));
+                return over(self.granted(d));
             }
             let before = self.waiting.queueing.clone();
             match self.look(out_of_time || signal.is_some())? {
-                Found::Granted(d) if signal.is_none() => return over(self.granted(Arc::unwrap_or_clone(d))),
+                Found::Granted(d) if signal.is_none() => return over(self.granted(d)),
                 // Granted in the instant of giving up: nobody would use it.
                 Found::Granted(d) => {
                     super::release::give_back(self.store, &d, "aborted")?;
@@ -205,7 +205,8 @@ impl Waiter<'_, '_> {
         Ok(granted)
     }
 
-    fn granted(mut self, deployment: Deployment) -> Outcome {
+    fn granted(mut self, d: Arc<Deployment>) -> Outcome {
+        let deployment = Arc::unwrap_or_clone(d);
         let leftovers = self.sleeper.leftovers();
         let waited = clock::since_boot().saturating_sub(self.waiting.began);
         Outcome::Granted(Box::new(Grant { deployment, lease: self.waiting.lease, waited, leftovers }))

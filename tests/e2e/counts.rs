@@ -17,6 +17,10 @@ fn trace(scene: &Scene) -> Vec<String> {
     strace.env("USER", "tester");
     let done = strace.args(["-o", "trace", "deploylock", "run", "-l", "a", "--", "true"]).output().unwrap();
     assert!(done.status.success(), "{done:?}");
+    traced(scene)
+}
+
+fn traced(scene: &Scene) -> Vec<String> {
     // Only a debug build looks at a descriptor before it is closed.
     let counts = |call: &&str| !call.contains("F_GETFD") && !call.starts_with("---");
     read(scene, "trace").lines().filter(counts).map(str::to_owned).collect()
@@ -30,8 +34,7 @@ fn from_waking_to_starting(scene: &Scene, freed: impl FnOnce()) -> Vec<String> {
     scene.until("waiting", 1);
     freed();
     assert_eq!(waiting.end().code, 0);
-    let counts = |call: &&str| !call.contains("F_GETFD") && !call.starts_with("---");
-    let calls: Vec<String> = read(scene, "trace").lines().filter(counts).map(str::to_owned).collect();
+    let calls = traced(scene);
     let started = |call: &String| call.starts_with("clone") || call.starts_with("vfork");
     let started = calls.iter().position(started).unwrap();
     // Whether a process has ended is asked by polling too, without sleeping.

@@ -1,6 +1,7 @@
 //! What a process remembers of its record is only believed as long as the files say the same.
 
 use deploylock::deployment::{Deployment, Id, State, Stored, Verdict};
+use deploylock::ops::acquire::Grant;
 use deploylock::store::files::FilesStore;
 use deploylock::store::{Lease, Txn, decide};
 
@@ -10,10 +11,14 @@ fn found(store: &FilesStore, id: &Id) -> Option<Stored> {
     decide(store, |txn| txn.find(id)).unwrap()
 }
 
-/// The one that holds, as its record says it.
-fn holder(store: &FilesStore) -> Deployment {
-    let all = decide(store, |txn| txn.all()).unwrap();
-    all[0].deployment().unwrap().clone()
+/// Two processes' views of one store, and one that holds there, as its record says it.
+fn scene() -> (tempfile::TempDir, [FilesStore; 2], Grant, Deployment) {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, other] = [(); 2].map(|()| files(&folder.path().join("locks")));
+    let grant = hold(&other, &[exclusive("a")]);
+    let all = decide(&other, |txn| txn.all()).unwrap();
+    let held = all[0].deployment().unwrap().clone();
+    (folder, [own, other], grant, held)
 }
 
 /// A record that `store` has entered, and what it said.
@@ -26,11 +31,8 @@ fn waiting(store: &FilesStore, like: &Deployment, number: u64) -> (Deployment, B
 
 #[test]
 fn one_s_own_record_is_what_others_have_made_of_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, [own, other], _grant, held) = scene();
     let path = folder.path().join("locks");
-    let (own, other) = (files(&path), files(&path));
-    let _held = hold(&other, &[exclusive("a")]);
-    let held = holder(&other);
     let (d, _lease) = waiting(&own, &held, 1000);
     let is = |state: State, d: &Deployment| {
         let found = found(&own, &d.id).unwrap();
@@ -62,11 +64,7 @@ fn one_s_own_record_is_what_others_have_made_of_it() {
 
 #[test]
 fn the_record_that_was_in_the_way_is_read_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("locks");
-    let (own, other) = (files(&path), files(&path));
-    let _held = hold(&other, &[exclusive("a")]);
-    let held = holder(&other);
+    let (_folder, [own, other], _grant, held) = scene();
     let (_, _lease) = waiting(&own, &held, 1000);
     assert_eq!(found(&own, &held.id).unwrap().deployment(), Some(&held));
     for has_nested in [true, false] {
@@ -78,11 +76,7 @@ fn the_record_that_was_in_the_way_is_read_again() {
 
 #[test]
 fn who_lets_go_of_its_lease_is_dead_whatever_it_remembers() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("locks");
-    let (own, other) = (files(&path), files(&path));
-    let _held = hold(&other, &[exclusive("a")]);
-    let held = holder(&other);
+    let (_folder, [own, other], _grant, held) = scene();
     let (d, lease) = waiting(&own, &held, 1000);
     let verdict = |store: &FilesStore| {
         decide(store, |txn: &mut dyn Txn| {

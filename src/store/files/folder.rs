@@ -39,11 +39,15 @@ pub struct Top {
     steps: Option<Arc<dyn Steps>>,
 }
 
+fn same_file(a: &sys::Stat, b: &sys::Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
 /// A file of the store, open.
 pub struct Opened {
     /// The descriptor.
     pub file: File,
-    /// How long it was when it was opened, in bytes.
+    /// How long it was when it was opened or made, in bytes.
     pub length: u64,
     name: (Folder, String),
 }
@@ -53,6 +57,13 @@ impl Opened {
     #[must_use]
     pub fn was_called(&self, folder: Folder, name: &str) -> bool {
         self.name.0 == folder && self.name.1 == name
+    }
+
+    /// Whether both are one file, as far as can be seen.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Opened) -> bool {
+        let (Ok(a), Ok(b)) = (sys::fstat(&self.file), sys::fstat(&other.file)) else { return false };
+        same_file(&a, &b)
     }
 }
 
@@ -522,7 +533,7 @@ impl Top {
         let (Ok(a), Ok(b)) = (sys::stat(self.path.join(name)), sys::fstat(file)) else {
             return false;
         };
-        (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+        same_file(&a, &b)
     }
 
     /// Whether this name, and no other, leads to the file, as far as can be seen.
@@ -531,7 +542,7 @@ impl Top {
         let Ok(at) = self.folder(folder) else { return false };
         let named = sys::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
         let (Ok(named), Ok(ours)) = (named, sys::fstat(&opened.file)) else { return false };
-        (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) && ours.st_nlink == 1
+        same_file(&named, &ours) && ours.st_nlink == 1
     }
 
     /// Only with somebody to tell is a step worth a name.

@@ -65,18 +65,10 @@ pub(super) fn read(top: &Top) -> Result<Vec<String>> {
     // Opened in this order, a rotation meanwhile hides nothing: at worst both are the same file.
     let present = top.open_file(Folder::Top, NAME, false)?;
     let older = top.open_file(Folder::Top, OLDER, false)?;
-    let older = older.filter(|older| !present.as_ref().is_some_and(|new| same_file(older, new)));
+    let older = older.filter(|older| !present.as_ref().is_some_and(|new| older.is_same_file(new)));
     let mut lines = Vec::new();
     for opened in [older, present].into_iter().flatten() {
         lines.extend(String::from_utf8_lossy(&top.read(&opened)?).lines().map(str::to_owned));
     }
     Ok(lines)
-}
-
-fn same_file(one: &Opened, other: &Opened) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (one.file.metadata(), other.file.metadata()) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
 }

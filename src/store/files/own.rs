@@ -9,7 +9,7 @@ use super::folder::{Folder, Opened};
 use super::record;
 use super::txn::Files;
 use crate::deployment::{Deployment, Id, Place, Process, State};
-use crate::{poll, process};
+use crate::process;
 
 /// What a record said, and how that was written.
 struct Text {
@@ -52,21 +52,13 @@ pub(super) struct Own {
     /// then.
     eyes: RefCell<Vec<(Process, OwnedFd)>>,
     /// The record that was last removed, still open: the last to close it waits until the file system has put it away.
-    removed: RefCell<Option<Box<Opened>>>,
+    removed: RefCell<Option<Opened>>,
 }
 
 impl Own {
     /// What was last entered, if anything.
     pub(super) fn entered<T>(&self, of: impl FnOnce(&Deployment) -> T) -> Option<T> {
         self.entered.borrow().as_ref().map(|entered| of(&entered.text.says))
-    }
-
-    /// What was last entered is in this state, and its lease keeps this open.
-    pub(super) fn has_entered(&self, state: State, record: &Arc<Opened>) {
-        if let Some(entered) = self.entered.borrow_mut().as_mut() {
-            entered.waits = state == State::Waiting;
-            entered.record = Arc::downgrade(record);
-        }
     }
 
     /// The record of this id was found in this state.
@@ -78,27 +70,31 @@ impl Own {
         }
     }
 
-    /// Whether something of ours waits, which may be this one.
-    fn waits(&self, id: Option<&Id>) -> bool {
-        let entered = self.entered.borrow();
-        entered.as_ref().is_some_and(|own| own.waits && id.is_none_or(|id| own.text.says.id == *id))
+    /// Whether what was last entered waits, as far as was seen.
+    fn waits(&self) -> bool {
+        self.entered.borrow().as_ref().is_some_and(|entered| entered.waits)
+    }
+
+    /// What these bytes of its record say.
+    pub(super) fn read(&self, bytes: Vec<u8>, id: &Id) -> Result<Arc<Deployment>, String> {
+        if let Some(known) = self.known(&bytes, id) {
+            return Ok(known);
+        }
+        let says = Arc::new(record::read(&bytes, id)?);
+        // A line that stands twice, say, is not seen where only what has changed is read.
+        if self.waits() && record::write(&says).as_bytes() == bytes {
+            *self.other.borrow_mut() = Some(Text { bytes, says: says.clone() });
+        }
+        Ok(says)
     }
 
     /// What these bytes of its record say, if that is known without reading them.
-    pub(super) fn known(&self, bytes: &[u8], id: &Id) -> Option<Arc<Deployment>> {
+    fn known(&self, bytes: &[u8], id: &Id) -> Option<Arc<Deployment>> {
         let (entered, other) = (self.entered.borrow(), self.other.borrow());
         let mut texts = entered.iter().map(|entered| &entered.text).chain(other.iter());
         let known = texts.find_map(|text| text.says_again(bytes, id))?;
         debug_assert_eq!(record::read(bytes, id).as_ref(), Ok(&*known));
         Some(known)
-    }
-
-    /// These bytes were read, and say that.
-    pub(super) fn has_read(&self, bytes: Vec<u8>, says: &Arc<Deployment>) {
-        // A line that stands twice, say, is not seen where only what has changed is read.
-        if self.waits(None) && record::write(says).as_bytes() == bytes {
-            *self.other.borrow_mut() = Some(Text { bytes, says: says.clone() });
-        }
     }
 
     /// Whether these bytes of its record are durable.
@@ -132,27 +128,28 @@ impl Own {
     pub(super) fn has_seen_end_of(&self, process: &Process) -> bool {
         let eyes = self.eyes.borrow();
         let end = eyes.iter().find(|(of, _)| of == process && of.start != 0);
-        end.is_some_and(|(_, end)| poll::readable(&[end.as_fd()], Some(Duration::ZERO)).contains(&true))
+        end.is_some_and(|(_, end)| process::ended(&[end.as_fd()], Duration::ZERO).contains(&true))
     }
 
     /// The record that was removed last, to be closed when there is time.
-    pub(super) fn take_removed(&self) -> Option<Box<Opened>> {
+    pub(super) fn take_removed(&self) -> Option<Opened> {
         self.removed.take()
     }
 
     /// Keeps open what has been removed.
     pub(super) fn keep_removed(&self, opened: Option<Opened>) {
-        *self.removed.borrow_mut() = opened.map(Box::new);
+        *self.removed.borrow_mut() = opened;
     }
 }
 
 impl Files<'_> {
-    /// Keeps what was written, for when it is read again.
-    pub(super) fn remember(&self, d: &Deployment, text: String) {
+    /// Keeps what was written of one that is entered in this state, for when it is read again.
+    pub(super) fn remember(&self, d: &Deployment, text: String, state: State, record: &Arc<Opened>) {
         let place = Place { device: self.top.device, ..d.place.clone() };
         let says = Arc::new(Deployment { place, ..d.clone() });
         let text = Text { bytes: text.into_bytes(), says };
-        *self.own.entered.borrow_mut() = Some(Entered { text, waits: false, record: Weak::new() });
+        *self.own.entered.borrow_mut() =
+            Some(Entered { text, waits: state == State::Waiting, record: Arc::downgrade(record) });
     }
 
     /// Whether it is the one that this process has entered last.
@@ -162,7 +159,7 @@ impl Files<'_> {
 
     /// Whether it is our own, and was waiting when it was seen last.
     pub(super) fn is_own_that_waits(&self, id: &Id) -> bool {
-        self.own.waits(Some(id))
+        self.is_own(id) && self.own.waits()
     }
 
     /// Our own record as our lease has it open, if it is the one that waits under this name.

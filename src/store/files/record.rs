@@ -256,12 +256,22 @@ impl Raw {
     fn parse(text: &str) -> Result<Raw, String> {
         let mut raw = Raw::default();
         let mut seen = [false; NEEDED.len()];
-        each_line(text, |key, value| {
+        if !text.ends_with('\n') {
+            return Err("it is cut off".to_owned());
+        }
+        let mut rest = text;
+        let mut number = 0;
+        while let Some(end) = first(rest, |b| b == b'\n') {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            number += 1;
+            let wrong = || format!("line {number} makes no sense");
+            let (key, value) = key_and_value(line).ok_or_else(wrong)?;
             if let Some(i) = NEEDED.iter().position(|needed| *needed == key) {
                 seen[i] = true;
             }
-            raw.set(key, value)
-        })?;
+            raw.set(key, &mut Scan { rest: value }).ok_or_else(wrong)?;
+        }
         match seen.iter().position(|seen| !seen) {
             Some(i) => Err(format!("it does not say its {}", NEEDED[i])),
             None => Ok(raw),
@@ -368,23 +378,6 @@ impl Head {
         d.has_nested = self.has_nested;
         Ok(())
     }
-}
-
-/// Goes through lines of `key = value`, the last of which must be whole.
-fn each_line(text: &str, mut line: impl FnMut(&str, &mut Scan<'_>) -> Option<()>) -> Result<(), String> {
-    if !text.ends_with('\n') {
-        return Err("it is cut off".to_owned());
-    }
-    let mut rest = text;
-    let mut number = 0;
-    while let Some(end) = first(rest, |b| b == b'\n') {
-        let found = key_and_value(&rest[..end]);
-        rest = &rest[end + 1..];
-        number += 1;
-        let understood = found.and_then(|(key, value)| line(key, &mut Scan { rest: value }));
-        understood.ok_or_else(|| format!("line {number} makes no sense"))?;
-    }
-    Ok(())
 }
 
 /// Where the first byte is that `wanted` means. By bytes: a list of 10,000 is as many records.

@@ -6,7 +6,6 @@ use super::boot_tag;
 use super::evidence::is_locked;
 use super::folder::{Folder, Opened};
 use super::names::Stem;
-use super::record;
 use super::txn::Files;
 use crate::deployment::{Id, State, Stored, Unreadable, Verdict};
 use crate::engine::Standing;
@@ -160,15 +159,7 @@ impl Files<'_> {
 
     pub(super) fn understood(&self, state: State, name: &str, stem: &Stem, bytes: Result<Vec<u8>>) -> Stored {
         let bytes = bytes.map_err(|e| e.to_string());
-        let deployment = bytes.and_then(|bytes| match self.own.known(&bytes, &stem.id) {
-            Some(d) => Ok(d),
-            None => {
-                let d = Arc::new(record::read(&bytes, &stem.id)?);
-                self.own.has_read(bytes, &d);
-                Ok(d)
-            }
-        });
-        match deployment {
+        match bytes.and_then(|bytes| self.own.read(bytes, &stem.id)) {
             Ok(d) => Stored::Readable(state, d),
             Err(why) => {
                 let path = self.top.show(Folder::Deployments(state), name).display().to_string();

@@ -259,10 +259,8 @@ pub(super) fn granted(top: &Top, own: &Own, waited: &Deployment) -> Result<Optio
         return Ok(None);
     };
     own.is_in(State::Attached, &waited.id);
-    let bytes = top.read(&opened)?;
-    let known = own.known(&bytes, &waited.id);
     // What cannot be read is for a decision to say.
-    Ok(known.or_else(|| record::read(&bytes, &waited.id).ok().map(Arc::new)))
+    Ok(own.read(top.read(&opened)?, &waited.id).ok())
 }
 
 /// Nothing is judged, and nothing put right, by one that does not know where it runs.
@@ -397,16 +395,17 @@ impl Txn for Files<'_> {
         let stem = Files::stem_of(d);
         let name = stem.name();
         let waiting = Folder::Deployments(State::Waiting);
+        let text = self.text(d);
         let mut opened = self.top.create(waiting, &name)?;
+        opened.length = text.len() as u64;
+        let opened = Arc::new(opened);
         self.stems.insert(d.id.clone(), stem.clone());
         self.standings.remove(&d.id);
         let written = (|| {
             fs2::FileExt::try_lock_exclusive(&opened.file)
                 .map_err(|e| io_failed("lock", &self.top.show(waiting, &name), e))?;
-            let text = self.text(d);
             self.top.write(&opened, text.as_bytes(), 0)?;
-            opened.length = text.len() as u64;
-            self.remember(d, text);
+            self.remember(d, text, state, &opened);
             match state {
                 State::Waiting => self.write_lines(d, &stem, under),
                 State::Attached | State::Detached => {
@@ -428,8 +427,6 @@ impl Txn for Files<'_> {
             self.undo(d, state, &name);
             return Err(e);
         }
-        let opened = Arc::new(opened);
-        self.own.has_entered(state, &opened);
         Ok(Box::new(FileLease { id: d.id.clone(), opened }))
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::FilesStore;
@@ -18,8 +18,8 @@ use super::names::Stem;
 use super::timer;
 use crate::clock;
 use crate::deployment::{Command, Deployment, Id, Process, State, Stored};
+use crate::process;
 use crate::store::{Result, Sleeper, Txn, Wake};
-use crate::{poll, process};
 
 /// How soon to look again after an event without visible effect: closing a record is told a moment before its
 /// lock is gone.
@@ -135,8 +135,8 @@ impl<'a> FilesSleeper<'a> {
         }
         self.ends.retain(|(p, _)| wanted.contains(p));
         self.store.own.keeps_an_eye_on(&commands);
-        let seen = |d: &Arc<Deployment>| self.ends.iter().any(|(p, _)| *p == d.process);
-        let own = |place: usize, d: &Arc<Deployment>| place == 0 && d.process.pid == std::process::id();
+        let seen = |d: &Deployment| self.ends.iter().any(|(p, _)| *p == d.process);
+        let own = |place: usize, d: &Deployment| place == 0 && d.process.pid == std::process::id();
         self.unseen = watched.iter().enumerate().any(|(place, d)| !seen(d) && !own(place, d));
     }
 
@@ -152,8 +152,12 @@ impl<'a> FilesSleeper<'a> {
         }
     }
 
-    /// A process that has ended says so for ever: once is enough.
-    fn note_ends(&mut self, over: &[bool]) {
+    /// Whether any of those that are watched has ended, which is noted. It says so for ever: once is enough.
+    fn note_ends(&mut self, over: &[bool]) -> bool {
+        if !over.contains(&true) {
+            return false;
+        }
+        self.looks = 0;
         let mut over = over.iter();
         for (p, end) in std::mem::take(&mut self.ends) {
             if over.next() == Some(&true) {
@@ -163,6 +167,7 @@ impl<'a> FilesSleeper<'a> {
                 self.ends.push((p, end));
             }
         }
+        true
     }
 
     fn deadline(&self, until: Option<Duration>) -> Option<(Duration, Wake)> {
@@ -303,7 +308,7 @@ impl FilesSleeper<'_> {
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let timeout = timer.as_ref().and_then(timer::Timer::timeout);
         loop {
-            match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) => break,
                 // A handler has run: what it wrote is seen by the next poll.
                 Err(Errno::INTR) => {}
@@ -317,11 +322,8 @@ impl FilesSleeper<'_> {
             return Ok(Some(Wake::Interrupt));
         }
         let (changed, rest) = rest.split_at(usize::from(self.events.is_some()));
-        let ends = rest[..self.ends.len()].to_vec();
-        if ends.contains(&true) {
-            self.note_ends(&ends);
+        if self.note_ends(&rest[..self.ends.len()]) {
             let told = self.events.as_mut().map(Events::drain);
-            self.looks = 0;
             return Ok(Some(if told.is_some_and(|told| !told.own) { Wake::End } else { Wake::Look }));
         }
         if changed.contains(&true) {
@@ -340,9 +342,8 @@ impl FilesSleeper<'_> {
     /// Whether a watched process ends now: what it had open is closed a moment before.
     fn end_follows(&mut self) -> bool {
         let ends: Vec<_> = self.ends.iter().map(|(_, fd)| fd.as_fd()).collect();
-        let over = poll::readable(&ends, Some(DYING));
-        self.note_ends(&over);
-        over.contains(&true)
+        let over = process::ended(&ends, DYING);
+        self.note_ends(&over)
     }
 
     /// Takes the events, and says what they call for.
@@ -350,7 +351,6 @@ impl FilesSleeper<'_> {
         let Some(told) = self.events.as_mut().map(Events::drain) else { return Some(Wake::Look) };
         // Who grants or gives back renames or removes: this may be the end of a process.
         if told.closed && !told.moved && !told.own && self.end_follows() {
-            self.looks = 0;
             return Some(Wake::End);
         }
         let stand = !told.own && self.others_stand();
