@@ -1,13 +1,16 @@
 //! The wrapped command: started with the record's lock in its hands, told every signal once, waited for.
 
+mod spawn;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 
 use crate::clock;
 use crate::deployment::{Id, Process, Stored};
@@ -88,20 +91,24 @@ impl StartError {
     }
 }
 
-/// A command that runs.
+/// A command that runs, or has run. When this is dropped, nothing is left of one that has ended: till then it has its
+/// number. To clear away what it was takes the system a while, which whoever waits for its locks need not wait for.
 pub struct Running {
-    child: Child,
     pid: Pid,
     /// Readable when it has ended. `None` where that cannot be had.
     end: Option<OwnedFd>,
 }
 
-impl From<Child> for Running {
-    fn from(child: Child) -> Running {
-        let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
-        let end = process::watch(&Process { pid: child.id(), start: 0 });
-        Running { child, pid, end }
+impl From<Pid> for Running {
+    /// A child of ours that nobody else waits for.
+    fn from(pid: Pid) -> Running {
+        let end = process::watch(&Process { pid: number(pid), start: 0 });
+        Running { pid, end }
     }
+}
+
+fn number(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
 }
 
 /// Starts a command. `held` is inherited: as long as any process of the command has it, the locks stay.
@@ -114,11 +121,11 @@ pub fn start(
     held: Option<OwnedFd>,
 ) -> Result<Running, StartError> {
     let (program, arguments) = argv.split_first().expect("clap asks for a command");
-    let child = match spawn(program, arguments, variables) {
+    let child = match spawn::spawn(program, arguments, variables) {
         // A script without a first line: shells run it, and so does execvp.
         Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
             let script = [program.clone()];
-            spawn(OsStr::new("/bin/sh"), &[&script, arguments].concat(), variables)
+            spawn::spawn(OsStr::new("/bin/sh"), &[&script, arguments].concat(), variables)
         }
         other => other,
     };
@@ -127,18 +134,6 @@ pub fn start(
     let name = || program.to_string_lossy().into_owned();
     let child = child.map_err(|e| StartError::of(name(), e))?;
     Ok(child.into())
-}
-
-fn spawn(program: &OsStr, arguments: &[OsString], variables: &[(&str, Option<String>)]) -> io::Result<Child> {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    for (name, value) in variables {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command.spawn()
 }
 
 /// What the deployment of a running command was found to be.
@@ -190,7 +185,7 @@ impl Running {
     /// Its number.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        number(self.pid)
     }
 
     /// What there is to wait for: its end, and signals for it.
@@ -208,9 +203,9 @@ impl Running {
 
     /// How it ended, if it has. Nobody is to be told anything of it afterwards.
     fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        let mut status = self.reaped()?;
+        let mut status = self.status()?;
         if status.is_none() && self.has_been_told() {
-            status = self.reaped()?;
+            status = self.status()?;
             // Who traces it is told first, and lets go of it when he likes: till then it would wake us for nothing.
             self.end.take_if(|_| status.is_none());
         }
@@ -222,13 +217,14 @@ impl Running {
         end.is_some_and(|end| readable(&[end], Some(Duration::ZERO)).contains(&true))
     }
 
-    fn reaped(&mut self) -> io::Result<Option<ExitStatus>> {
-        loop {
-            match self.child.try_wait() {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
-            }
-        }
+    /// How it ended, if it has; it can be asked again.
+    fn status(&self) -> io::Result<Option<ExitStatus>> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let ended = retry_on_intr(|| waitid(WaitId::Pid(self.pid), options))?;
+        // As wait(2) puts it into one number.
+        let raw =
+            ended.map(|e| e.exit_status().map_or(e.terminating_signal().unwrap_or(0), |code| code << 8));
+        Ok(raw.map(ExitStatus::from_raw))
     }
 
     /// The time until which to wait for its events at most.
@@ -241,20 +237,26 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::NOHANG));
+    }
+}
+
 impl Supervisor<'_> {
     /// Waits for the end, passing signals on, renewing the time to live, watching that the locks stay ours.
     ///
     /// # Errors
     /// When the child cannot be waited for.
-    pub fn wait(mut self, mut running: Running, signals: &mut Signals) -> io::Result<Ended> {
+    pub fn wait(mut self, running: &mut Running, signals: &mut Signals) -> io::Result<Ended> {
         let mut interrupted = false;
         // Most commands of a deployment's steps end before a note or a watch would have paid.
-        if let Some(status) = wait_briefly(UNNOTED, &mut running, signals, &mut interrupted)? {
+        if let Some(status) = wait_briefly(UNNOTED, running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted));
         }
         self.witness.runs_on(running.pid());
         let unwatched = if self.deadline().is_some() { UNHEARD } else { UNWATCHED };
-        if let Some(status) = wait_briefly(unwatched, &mut running, signals, &mut interrupted)? {
+        if let Some(status) = wait_briefly(unwatched, running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted));
         }
         let mut sleeper = match self.store.sleeper(self.retry) {
@@ -311,7 +313,7 @@ impl Supervisor<'_> {
             if !ticked {
                 glance = Duration::ZERO;
             }
-            pass_on(&running, signals.pending(), &mut interrupted);
+            pass_on(running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
                 let interrupted = interrupted || was_interrupted(status, signals);
                 // Taking the watch down would delay the release, here or at a server: the end of the process does it

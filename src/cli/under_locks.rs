@@ -61,7 +61,7 @@ impl UnderLocks<'_> {
     /// Runs it, and gives the locks back, or keeps them for a person. `leftovers` of a wait are dropped meanwhile, if
     /// it runs for long enough.
     pub fn run(mut self, d: &Deployment, lease: Box<dyn Lease>, leftovers: Option<Leftovers>) -> Answer {
-        let running = match self.start(d, Some(lease.as_ref())) {
+        let mut running = match self.start(d, Some(lease.as_ref())) {
             Ok(running) => running,
             Err(failure) if self.before == Before::Kept => {
                 complain(&failure.to_string());
@@ -79,9 +79,9 @@ impl UnderLocks<'_> {
         {
             complain(&format!("warning: {e}"));
         }
-        let ended = self.watch(d, running, Some(lease.as_ref()), leftovers)?;
+        let ended = self.watch(d, &mut running, Some(lease.as_ref()), leftovers)?;
         let code = self.finish(d, ended)?;
-        drop(lease);
+        drop((running, lease));
         pass_on_interrupt(self.context, ended, code);
         Ok(code)
     }
@@ -94,8 +94,9 @@ impl UnderLocks<'_> {
         {
             return Err(Failure::text(code::NOT_THERE, taken_away(self.store, &d.id)));
         }
-        let running = self.start(d, None)?;
-        let mut ended = self.watch(d, running, None, None)?;
+        let mut running = self.start(d, None)?;
+        let mut ended = self.watch(d, &mut running, None, None)?;
+        drop(running);
         // A short command may have ended before anybody looked.
         if !ended.lost && !self.still_held(d)? {
             complain(&format!("{} {}", taken_away(self.store, &d.id), "while the command ran"));
@@ -121,7 +122,7 @@ impl UnderLocks<'_> {
         };
         // A hold that has to be confirmed goes with this process, whatever becomes of the command.
         let running = match self.standby.take().and_then(|standby| standby.go(&variables)) {
-            Some(child) => child.into(),
+            Some(pid) => pid.into(),
             None => command::start(&tied::tie(self.command), &variables, held)?,
         };
         lease.command_started();
@@ -132,7 +133,7 @@ impl UnderLocks<'_> {
     fn watch(
         &mut self,
         d: &Deployment,
-        running: Running,
+        running: &mut Running,
         lease: Option<&dyn Lease>,
         leftovers: Option<Leftovers>,
     ) -> std::io::Result<Ended> {

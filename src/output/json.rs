@@ -87,8 +87,15 @@ pub fn list(survey: &Survey) -> String {
 
 /// Any of these objects, as text and a newline.
 pub fn to_text(value: &impl Serialize) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    // JSON lets these through; a terminal would obey them.
+    let mut bytes = Bytes(Vec::new());
+    // Only what is written to may fail, and memory does not.
+    let _ = serde_json::to_writer(&mut bytes, value);
+    let mut text = String::from_utf8(bytes.0).unwrap_or_default();
+    // JSON lets these through; a terminal would obey them. None of them is among the printable of ASCII.
+    if text.bytes().all(|b| b < 0x7f) {
+        text.push('\n');
+        return text;
+    }
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         match c {
@@ -100,6 +107,28 @@ pub fn to_text(value: &impl Serialize) -> String {
     }
     safe.push('\n');
     safe
+}
+
+/// Text that grows by a few bytes a time, hundreds for each deployment: to call for the copying of them takes longer than
+/// to copy them.
+struct Bytes(Vec<u8>);
+
+/// From how many on that is no longer so.
+const FEW: usize = 16;
+
+impl std::io::Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if bytes.len() < FEW {
+            bytes.iter().for_each(|b| self.0.push(*b));
+        } else {
+            self.0.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn lock(shown: &LockShown) -> Lock<'_> {

@@ -42,17 +42,18 @@ impl Standby {
         Ok(Standby { program: Some(program.spawn()?), line })
     }
 
-    /// Makes it the command, with these variables. `None` where it cannot be told, having died: it has not run
+    /// Makes it the command, with these variables: its number, for who waits for it. `None` where it cannot be told, having died: it has not run
     /// anything then, and never will.
     #[must_use]
-    pub fn go(mut self, variables: &[(&str, Option<String>)]) -> Option<Child> {
+    pub fn go(mut self, variables: &[(&str, Option<String>)]) -> Option<Pid> {
         let mut message = serde_json::to_vec(variables).ok()?;
         message.push(b'\n');
-        let program = self.program.as_ref()?;
+        let pid = Pid::from_raw(self.program.as_ref()?.id() as i32)?;
         // It may have been stopped along with this process, which alone was told to go on.
-        let _ = kill_process(Pid::from_raw(program.id() as i32)?, Signal::CONT);
+        let _ = kill_process(pid, Signal::CONT);
         let sent = self.send(&message).ok()?;
-        if sent == message.len() { self.program.take() } else { None }
+        let told = sent == message.len();
+        self.program.take_if(|_| told).map(|_| pid)
     }
 
     /// A line that is too long to be sent at once is not worth the wait.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Said, Scene, eventually, said, signal};
+use crate::harness::{Said, Scene, binary, eventually, said, signal};
 use crate::tools::{
     Group, child_of, holder, id, is_free, nothing_left, only, python, switches, until_written,
 };
@@ -108,7 +108,7 @@ fn plant(scene: &Scene, kind: &str, at: &Path) {
 /// Runs it, killed when it hangs.
 fn bounded(scene: &Scene, args: &[&str]) -> Said {
     let mut timeout = scene.program("timeout");
-    timeout.args(["-s", "KILL", "20", env!("CARGO_BIN_EXE_deploylock")]).args(args);
+    timeout.args(["-s", "KILL", "20", binary()]).args(args);
     said(timeout.output().unwrap())
 }
 

@@ -3,12 +3,21 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 /// How long a condition may take on a busy machine before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program under test: the one built along with the tests, or `DEPLOYLOCK_BIN` (a released one).
+pub fn binary() -> &'static str {
+    static BINARY: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("DEPLOYLOCK_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_deploylock").to_owned())
+    });
+    &BINARY
+}
 
 /// A folder with a lock directory and perhaps a topology of its own.
 pub struct Scene {
@@ -61,7 +70,7 @@ impl Scene {
     /// on its PATH.
     pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        let bin = Path::new(env!("CARGO_BIN_EXE_deploylock")).parent().unwrap();
+        let bin = Path::new(binary()).parent().unwrap();
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         command
             .current_dir(self.root())
@@ -79,7 +88,7 @@ impl Scene {
 
     /// The binary with these arguments.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.program(env!("CARGO_BIN_EXE_deploylock"));
+        let mut command = self.program(binary());
         command.args(args);
         command
     }

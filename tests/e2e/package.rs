@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::Scene;
+use crate::harness::{Scene, binary};
 use crate::steps::done;
 use crate::tools::Group;
 
@@ -26,7 +26,7 @@ fn strings(value: &toml::Value) -> Vec<String> {
 /// The files that an asset names: itself, or those that fit `folder/*.end`. The released program is the one under test.
 fn sources(name: &str) -> Vec<PathBuf> {
     if name == "target/release/deploylock" {
-        return vec![env!("CARGO_BIN_EXE_deploylock").into()];
+        return vec![binary().into()];
     }
     let path = Path::new(MANIFEST).join(name);
     let Some((folder, end)) = name.split_once('*') else {

@@ -1,6 +1,6 @@
 //! Two that want the same: one killed at every system call it makes, the other at it all the time.
 
-use crate::harness::{Scene, eventually};
+use crate::harness::{Scene, binary, eventually};
 use crate::points::{KILLED, bounded, injected, of_trace};
 use crate::tools::{Group, read};
 
@@ -17,7 +17,7 @@ fn two_that_want_the_same_never_meet_though_one_is_killed_at_every_call() {
     let bystander = scene.ok(&["acquire", "-l", "bystander"]);
     let wants = ["run", "-q", "--wait", "-l", "a", "-l", "b", "--", "sh", "-c", ALONE];
     let mut strace = scene.program("strace");
-    strace.args(["-qq", "-o", "calls", env!("CARGO_BIN_EXE_deploylock")]).args(wants);
+    strace.args(["-qq", "-o", "calls", binary()]).args(wants);
     assert_eq!(bounded(strace).code, 0);
     let all = of_trace(&read(&scene, "calls"));
     let script = format!(

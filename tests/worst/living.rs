@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use crate::cases::chosen_name;
-use crate::harness::{Scene, eventually};
+use crate::harness::{Scene, binary, eventually};
 use crate::points::{bounded, every, in_parallel, injected, points, thorough};
 use crate::refused::{is_clear, refusals};
 use crate::tools::{Doomed, Group, python, read, soon, until_written};
@@ -164,7 +164,7 @@ fn a_waiter_that_may_not_watch_an_owner_for_a_moment_is_let_in_when_that_ends() 
     let scene = &holder.scene;
     let mut strace = scene.program("strace");
     strace.args(["-qq", "-o", "tampered", "-e", "inject=pidfd_open:error=EMFILE:when=1..20"]);
-    strace.arg(env!("CARGO_BIN_EXE_deploylock")).args(["run", "--wait", "-l", "a", "--", "true"]);
+    strace.arg(binary()).args(["run", "--wait", "-l", "a", "--", "true"]);
     let mut waiting = Group::start(strace);
     scene.until("waiting", 1);
     drop(holder.processes);
@@ -181,10 +181,10 @@ fn what_cannot_be_seen_is_not_dead() {
     let path = |path: &str| vec!["-P".to_owned(), path.to_owned()];
     let cases: [(Begin, Options<'_>, &str); 6] = [
         (acquired, &|holder| path(&queue(holder)), "pread64:error=EINTR:when=1+2"),
-        (owner, &|_| path("/proc/sys/kernel/random/boot_id"), "openat:error=EMFILE"),
+        (owner, &|_| path("/proc/sys/kernel/random/boot_id"), "open,openat:error=EMFILE"),
         (owner, &|_| path("/proc/sys/kernel/random/boot_id"), "read:error=EIO"),
         (command_by_number, &|_| path("/proc/self/ns/pid"), "readlink:error=EACCES"),
-        (command_by_environment, &|holder| path(&environment(holder)), "openat:error=EMFILE"),
+        (command_by_environment, &|holder| path(&environment(holder)), "open,openat:error=EMFILE"),
         (command_by_environment, &|_| path("/proc"), "getdents64:error=EIO"),
     ];
     for (begin, paths, inject) in cases {
@@ -192,7 +192,7 @@ fn what_cannot_be_seen_is_not_dead() {
         for asker in ASKERS {
             let mut strace = holder.scene.program("strace");
             strace.args(["-qq", "-o", "tampered", "-e", &format!("inject={inject}")]).args(paths(&holder));
-            strace.arg(env!("CARGO_BIN_EXE_deploylock")).args(asker);
+            strace.arg(binary()).args(asker);
             let said = bounded(strace);
             let what = format!("{inject} at {asker:?}: {said:?}");
             assert!(read(&holder.scene, "tampered").contains("(INJECTED)"), "{what}");

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{Said, Scene};
+use crate::harness::{Said, Scene, binary};
 use crate::tools::{Group, read};
 
 /// The `nth` call of this name.
@@ -29,7 +29,7 @@ impl Display for Point {
 /// All calls of a run to its end, in order, from the moment the dynamic loader has done its work; and what it said.
 pub fn points(scene: &Scene, args: &[&str]) -> (Vec<Point>, Said) {
     let mut strace = scene.program("strace");
-    strace.args(["-qq", "-o", "calls", env!("CARGO_BIN_EXE_deploylock")]).args(args);
+    strace.args(["-qq", "-o", "calls", binary()]).args(args);
     let said = Group::start(strace).end();
     assert!([0, 75].contains(&said.code), "{args:?}: {said:?}");
     (of_trace(&read(scene, "calls")), said)
@@ -90,7 +90,7 @@ pub fn injected(scene: &Scene, point: &Point, what: &str, args: &[&str]) -> Comm
     let mut strace = scene.program("strace");
     strace
         .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={name}")])
-        .args(["-e", &format!("inject={name}:{what}:when={nth}"), env!("CARGO_BIN_EXE_deploylock")])
+        .args(["-e", &format!("inject={name}:{what}:when={nth}"), binary()])
         .args(args);
     strace
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::AtomicUsize;
 
 use crate::cases::{chosen_name, files_below};
-use crate::harness::{Said, Scene, eventually};
+use crate::harness::{Said, Scene, binary, eventually};
 use crate::points::{Point, every, in_parallel, thorough};
 use crate::refused::{Refusal, is_clear, refusals};
 use crate::tools::{Group, child_of, id, read};
@@ -109,7 +109,7 @@ fn sleeps_or_ended(waiter: &mut Group) {
 fn traced(name: &str, waiter: &[&str], end: End) -> (Vec<Point>, Vec<Point>) {
     let queue = Queue::new();
     let mut strace = queue.scene.program("strace");
-    strace.args(["-qq", "-o", "calls", env!("CARGO_BIN_EXE_deploylock")]).args(waiter);
+    strace.args(["-qq", "-o", "calls", binary()]).args(waiter);
     let said = queue.play(strace, end);
     assert_eq!(said.code, 0, "{name}: {said:?}");
     queue.is_as_before("undisturbed");
@@ -164,7 +164,7 @@ fn a_guard_that_is_not_unlocked_at_the_first_try_keeps_nobody_out() {
     let held = scene.ok(&["acquire", "-l", "a"]);
     let mut strace = scene.program("strace");
     strace.args(["-qq", "-o", "tampered", "-e", "inject=flock:error=EIO:when=2", "-P"]);
-    strace.arg(scene.path("locks/guard")).arg(env!("CARGO_BIN_EXE_deploylock"));
+    strace.arg(scene.path("locks/guard")).arg(binary());
     strace.args(["run", "--wait", "-l", "a", "--", "true"]);
     let mut waiting = Group::start(strace);
     sleeps_or_ended(&mut waiting);

@@ -1,7 +1,7 @@
 //! A waiter killed at every system call it makes, before and after it is granted: whoever waits behind it goes on.
 
 use crate::cases::files_below;
-use crate::harness::{Said, Scene, eventually};
+use crate::harness::{Said, Scene, binary, eventually};
 use crate::points::{KILLED, Point, in_parallel, injected, of_trace};
 use crate::tools::{Group, id, read, soon};
 
@@ -66,7 +66,7 @@ impl Queue {
 
 fn traced(queue: &Queue, waiter: &[&str]) -> Vec<Point> {
     let mut strace = queue.scene.program("strace");
-    strace.args(["-qq", "-o", "calls", env!("CARGO_BIN_EXE_deploylock")]).args(waiter);
+    strace.args(["-qq", "-o", "calls", binary()]).args(waiter);
     assert_eq!(queue.play(strace).code, 0);
     queue.is_as_before("undisturbed");
     of_trace(&read(&queue.scene, "calls"))

@@ -13,6 +13,7 @@
 //!
 //! A record is the truth; a lock file only names who queues there. See `docs/design.md` for why.
 
+mod bell;
 mod events;
 mod evidence;
 pub mod folder;

@@ -11,7 +11,7 @@ use super::names::{self, Stem};
 use super::own::Own;
 use super::queue::Queue;
 use super::records::{Known, Seen, standing_of};
-use super::{history, ledger, rebuild, record, takeover};
+use super::{bell, history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Head, Standing, View};
@@ -60,6 +60,8 @@ pub(super) struct Files<'a> {
     pub(super) forgotten: Option<Unreadable>,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
+    /// Another process was granted, and has been woken.
+    handed_on: bool,
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -147,6 +149,7 @@ impl<'a> Files<'a> {
             own,
             forgotten: None,
             heard: None,
+            handed_on: false,
         }
     }
 
@@ -163,7 +166,14 @@ impl<'a> Files<'a> {
     }
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
-        decision(&mut self)
+        let done = decision(&mut self);
+        // The guard is everybody's again.
+        drop(self.held);
+        if self.handed_on {
+            // Who is woken has been put on this processor, where he would wait until we have tidied up and ended.
+            std::thread::yield_now();
+        }
+        done
     }
 
     /// Makes the next decision put the lock files right again, as the first of a boot does.
@@ -203,6 +213,15 @@ impl<'a> Files<'a> {
     /// The record of one that reaches the store as we do.
     pub(super) fn text(&self, d: &Deployment) -> String {
         record::write_seen(d, self.top.device)
+    }
+
+    /// Wakes one that waits, where it is not woken by what was done to its record. `false` where that is us.
+    fn wake(&self, id: &Id) -> bool {
+        let another = !self.is_own(id);
+        if another && self.top.local {
+            bell::ring(id);
+        }
+        another
     }
 
     /// A line in the file of each lock.
@@ -449,6 +468,7 @@ impl Txn for Files<'_> {
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
         self.attach(&name, &opened, d.on_crash)?;
+        self.handed_on |= self.wake(id);
         self.know(State::Attached, name, Stored::Readable(State::Attached, Arc::new(d)));
         Ok(())
     }
@@ -513,6 +533,9 @@ impl Txn for Files<'_> {
                 }
             }
             if unlinked {
+                if alive {
+                    self.wake(id);
+                }
                 // A resumed one that waits is still paused beside that, and is again if it was killed.
                 if alive {
                     self.remove_paused(id)?;

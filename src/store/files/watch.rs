@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::FilesStore;
+use super::bell::Bell;
 use super::events::Events;
 use super::evidence::is_locked;
 use super::folder::{Folder, failed, folder_name};
@@ -46,6 +47,8 @@ pub(super) struct FilesSleeper<'a> {
     events: Option<Events>,
     /// In place of events.
     glance: Glance,
+    /// And in place of those about our own record.
+    bell: Option<Bell>,
     /// A watched process has ended, or never could be watched: then only a look tells more.
     unseen: bool,
     /// An end may go unseen: of an unreadable record, an unnoted command, a process that the system will not watch.
@@ -64,7 +67,7 @@ impl<'a> FilesSleeper<'a> {
     pub(super) fn new(store: &'a FilesStore, retry: Duration) -> Result<Self> {
         let local = store.is_local()?.unwrap_or(false);
         let events = Events::new();
-        let (glance, ends, ended) = Default::default();
+        let (glance, bell, ends, ended) = Default::default();
         let (unseen, blind, expiry, looks) = (false, false, None, LOOK_AGAIN.len());
         let (others, only_ends) = (None, false);
         Ok(FilesSleeper {
@@ -73,6 +76,7 @@ impl<'a> FilesSleeper<'a> {
             local,
             events,
             glance,
+            bell,
             unseen,
             blind,
             ends,
@@ -254,6 +258,8 @@ impl Sleeper for FilesSleeper<'_> {
         }
         if self.events.is_none() {
             self.glance.watch(&paths);
+            let own = ids.first().filter(|id| self.store.own.entered(|d| d.id == **id) == Some(true));
+            self.bell = self.bell.take().or_else(|| own.and_then(Bell::hang));
         }
         self.watch_processes(&watched);
         Ok(())
@@ -304,7 +310,8 @@ impl FilesSleeper<'_> {
         let events = self.events.as_ref().map(|e| e.as_fd());
         let alarm = timer.as_ref().and_then(timer::Timer::as_fd);
         let ends = self.ends.iter().map(|(_, fd)| fd.as_fd());
-        let all = interrupts.iter().copied().chain(events).chain(ends).chain(alarm);
+        let bell = self.bell.as_ref().map(Bell::as_fd);
+        let all = interrupts.iter().copied().chain(events).chain(ends).chain(alarm).chain(bell);
         let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let timeout = timer.as_ref().and_then(timer::Timer::timeout);
         loop {
@@ -328,6 +335,10 @@ impl FilesSleeper<'_> {
         }
         if changed.contains(&true) {
             return Ok(self.news());
+        }
+        if let Some(bell) = self.bell.as_ref().filter(|_| rest.last() == Some(&true)) {
+            bell.silence();
+            return Ok(Some(Wake::Look));
         }
         Ok(Some(match deadline {
             Some((_, Wake::Look)) => {
