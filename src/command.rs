@@ -259,6 +259,7 @@ impl Supervisor<'_> {
         if let Some(status) = wait_briefly(unwatched, running, signals, &mut interrupted)? {
             return Ok(ended(status, interrupted));
         }
+        ops::touch_memory();
         let mut sleeper = match self.store.sleeper(self.retry) {
             Ok(sleeper) => Some(sleeper),
             Err(e) => {

@@ -40,6 +40,15 @@ pub fn readable(stored: Stored) -> Result<(State, Arc<Deployment>)> {
     }
 }
 
+/// So much memory is written to before a long sleep, in bytes.
+const TOUCHED: usize = 16 << 10;
+
+/// Memory for the decision that follows a long sleep: then somebody waits for what comes after it, and to be given a page
+/// takes ten times as long as before.
+pub fn touch_memory() {
+    drop(std::hint::black_box(vec![1u8; TOUCHED]));
+}
+
 /// Something that may cut a wait short.
 pub trait Interrupt {
     /// Readable when there is something to [`Interrupt::take`].

@@ -18,10 +18,6 @@ use crate::store::{self, Lease, Sleeper, Store, Txn, Wake};
 /// How long one is in the queue before it is called settled: the watch stands, and a short wait is spared the work.
 const SETTLED: Duration = Duration::from_millis(10);
 
-/// So much memory is written to before the first sleep, in bytes, for the decision that follows it: when it wakes,
-/// somebody waits for its command, and to be given a page takes ten times as long as otherwise.
-const TOUCHED: usize = 16 << 10;
-
 /// Its place in the queues.
 pub(super) struct Waiting {
     pub(super) lease: Box<dyn Lease>,
@@ -115,7 +111,7 @@ enum Found {
 impl Waiter<'_, '_> {
     pub(super) fn wait(mut self) -> Result<Attempt> {
         let over = |outcome| Ok(Attempt::Over(outcome));
-        drop(std::hint::black_box(vec![1u8; TOUCHED]));
+        super::touch_memory();
         // Whoever was in the way died while we entered: no event is to come of a grant that was before the watch.
         let mut told = if self.waiting.free { clock::since_boot() } else { self.tell() };
         let mut settled = self.waiting.lease.deadline().map(|_| clock::since_boot() + SETTLED);

@@ -81,7 +81,8 @@ fn an_uncontended_run_makes_no_more_system_calls_than_it_is_said_to() {
 #[test]
 fn who_hands_on_lets_the_next_one_run_as_soon_as_the_guard_is_free() {
     let scene = Scene::new();
-    for (waiters, yields) in [(0, 0), (1, 1)] {
+    // Before its bell is rung, which it may not have, and after.
+    for (waiters, yields) in [(0, 0), (1, 2)] {
         let held = scene.ok(&["acquire", "-l", "w"]);
         let waiting = (0..waiters).map(|_| Group::of(&scene, &["run", "-q", "-l", "w", "--", "true"]));
         let waiting: Vec<_> = waiting.collect();
@@ -93,8 +94,8 @@ fn who_hands_on_lets_the_next_one_run_as_soon_as_the_guard_is_free() {
         let places = calls.iter().enumerate().filter(|(_, call)| call.starts_with("sched_yield"));
         let places: Vec<_> = places.map(|(place, _)| place).collect();
         assert_eq!(places.len(), yields, "{calls:#?}");
-        for place in places {
-            assert!(calls[place - 1].contains("LOCK_UN"), "{calls:#?}");
+        if let Some(first) = places.first() {
+            assert!(calls[first - 1].contains("LOCK_UN"), "{calls:#?}");
         }
         for waiter in waiting {
             assert_eq!(waiter.end().code, 0);

@@ -60,8 +60,8 @@ pub(super) struct Files<'a> {
     pub(super) forgotten: Option<Unreadable>,
     /// Where what happens is kept, if anybody wants to hear it.
     heard: Option<&'a mut Vec<Happening>>,
-    /// Another process was granted, and has been woken.
-    handed_on: bool,
+    /// Those of other processes that were granted or withdrawn.
+    woken: Vec<Id>,
 }
 
 /// What keeps a record alive: its descriptor, advisory-locked.
@@ -149,7 +149,7 @@ impl<'a> Files<'a> {
             own,
             forgotten: None,
             heard: None,
-            handed_on: false,
+            woken: Vec::new(),
         }
     }
 
@@ -169,8 +169,11 @@ impl<'a> Files<'a> {
         let done = decision(&mut self);
         // The guard is everybody's again.
         drop(self.held);
-        if self.handed_on {
-            // Who is woken has been put on this processor, where he would wait until we have tidied up and ended.
+        if !self.woken.is_empty() {
+            // Who is woken has been put on this processor, where he would wait until we have tidied up and ended: by what
+            // was done to his record, or where the system does not tell of that by his bell.
+            std::thread::yield_now();
+            self.woken.iter().for_each(bell::ring);
             std::thread::yield_now();
         }
         done
@@ -215,13 +218,11 @@ impl<'a> Files<'a> {
         record::write_seen(d, self.top.device)
     }
 
-    /// Wakes one that waits, where it is not woken by what was done to its record. `false` where that is us.
-    fn wake(&self, id: &Id) -> bool {
-        let another = !self.is_own(id);
-        if another && self.top.local {
-            bell::ring(id);
+    /// What is done to this one wakes it, if it is another's.
+    fn wakes(&mut self, id: &Id) {
+        if !self.is_own(id) && self.top.local {
+            self.woken.push(id.clone());
         }
-        another
     }
 
     /// A line in the file of each lock.
@@ -468,7 +469,7 @@ impl Txn for Files<'_> {
         self.top.write(&opened, record::head(&d).as_bytes(), 0)?;
         self.standings.insert(id.clone(), Standing::Holds);
         self.attach(&name, &opened, d.on_crash)?;
-        self.handed_on |= self.wake(id);
+        self.wakes(id);
         self.know(State::Attached, name, Stored::Readable(State::Attached, Arc::new(d)));
         Ok(())
     }
@@ -534,7 +535,7 @@ impl Txn for Files<'_> {
             }
             if unlinked {
                 if alive {
-                    self.wake(id);
+                    self.wakes(id);
                 }
                 // A resumed one that waits is still paused beside that, and is again if it was killed.
                 if alive {
