@@ -35,6 +35,14 @@ fn one_lock_for_good(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| store::hold_for_good_and_release(&store, &locks));
 }
 
+/// What the disk takes for the same promise, to hold [`one_lock_for_good`] against: a file and its folder are synced when
+/// something is taken, and again when it is given back.
+#[divan::bench]
+fn floor_of_one_lock_for_good(bencher: Bencher<'_, '_>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    bencher.bench_local(|| store::sync_file_and_folder(folder.path()));
+}
+
 /// So many locks by one deployment.
 #[divan::bench(args = [1, 10, 100, 1000])]
 fn together(bencher: Bencher<'_, '_>, locks: usize) {

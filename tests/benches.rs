@@ -38,6 +38,10 @@ fn the_files_store() {
     store::hold_and_give_back(&files, &locks);
     store::hold_for_good_and_release(&files, &locks);
     assert_eq!(store::list(&files), 0);
+    let floor = folder.path().join("floor");
+    std::fs::create_dir(&floor).unwrap();
+    store::sync_file_and_folder(&floor);
+    assert_eq!(std::fs::read_dir(floor).unwrap().count(), 0);
     store::crowd(&files, 3);
     drop(Relay::set_up(folder.path(), 3).hand_over());
     assert_eq!(store::list(&files), 3);

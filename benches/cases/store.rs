@@ -1,5 +1,7 @@
 //! The files store as the commands use it: taking, giving back, handing on.
 
+use std::fs::{self, File};
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -51,6 +53,25 @@ pub fn hold_for_good_and_release(store: &dyn Store, locks: &[LockRequest]) {
     release::detach(store, &grant.deployment).expect("it can be detached");
     let released = release::release(store, &grant.deployment.id, "done", "bench");
     assert!(matches!(released, Ok(release::Released::Done(_))));
+}
+
+/// The least that a disk has to do for as much: 256 bytes written and synced, under a new name, the folder synced; then
+/// written again and synced, the name removed, the folder synced.
+pub fn sync_file_and_folder(path: &Path) {
+    let done = || -> std::io::Result<()> {
+        let (folder, new, held) = (File::open(path)?, path.join("new"), path.join("held"));
+        let mut file = File::create_new(&new)?;
+        file.write_all(&[b'x'; 256])?;
+        file.sync_all()?;
+        fs::rename(new, &held)?;
+        folder.sync_all()?;
+        file.rewind()?;
+        file.write_all(&[b'y'; 256])?;
+        file.sync_all()?;
+        fs::remove_file(held)?;
+        folder.sync_all()
+    };
+    done().expect("the disk can be written");
 }
 
 /// So many other locks, each held for good by a deployment of its own.
