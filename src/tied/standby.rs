@@ -42,8 +42,8 @@ impl Standby {
         Ok(Standby { program: Some(program.spawn()?), line })
     }
 
-    /// Makes it the command, with these variables: its number, for who waits for it. `None` where it cannot be told, having died: it has not run
-    /// anything then, and never will.
+    /// Makes it the command, with these variables: its number, for who waits for it. `None` where it cannot be told,
+    /// having died: it has not run anything then, and never will.
     #[must_use]
     pub fn go(mut self, variables: &[(&str, Option<String>)]) -> Option<Pid> {
         let mut message = serde_json::to_vec(variables).ok()?;

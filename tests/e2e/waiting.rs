@@ -394,30 +394,6 @@ fn a_waiter_without_inotify_is_granted_all_the_same() {
 }
 
 #[test]
-fn for_a_waiter_without_inotify_whoever_grants_or_withdraws_it_rings() {
-    // What does the ringing, and how the waiter ends then.
-    for (command, code) in [("release", 0), ("cancel", 75)] {
-        let rung = |_| {
-            let scene = Scene::new();
-            let held = scene.ok(&["acquire", "-l", "a"]);
-            let script = "echo 0 > /proc/sys/user/max_inotify_instances && \
-                          exec strace -o trace deploylock run --wait -l a -- true";
-            let mut unshare = scene.program("unshare");
-            unshare.args(["--user", "--map-root-user", "sh", "-c", script]);
-            let waiting = Group::start(unshare);
-            scene.until("waiting", 1);
-            let waiter = scene.in_state("waiting")[0]["id"].as_str().unwrap().to_owned();
-            let _ = scene.ok(&[command, if command == "release" { &held } else { &waiter }]);
-            let said = waiting.end();
-            assert_eq!(said.code, code, "{said:?}");
-            read(&scene, "trace").lines().any(|call| call.starts_with("recvfrom") && call.contains(r#""!""#))
-        };
-        // It may have entered and not slept yet: then it finds out by itself.
-        assert!((0..20).any(rung), "{command}");
-    }
-}
-
-#[test]
 fn a_waiter_stopped_through_a_grant_finds_itself_granted() {
     let scene = Scene::new();
     let mut held = holder(&scene, &["-l", "a"]);
