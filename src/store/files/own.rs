@@ -61,6 +61,11 @@ impl Own {
         self.entered.borrow().as_ref().map(|entered| of(&entered.text.says))
     }
 
+    /// Whether it is the one that this process has entered last.
+    pub(super) fn is(&self, id: &Id) -> bool {
+        self.entered(|d| d.id == *id) == Some(true)
+    }
+
     /// The record of this id was found in this state.
     pub(super) fn is_in(&self, state: State, id: &Id) {
         if let Some(entered) =
@@ -154,7 +159,7 @@ impl Files<'_> {
 
     /// Whether it is the one that this process has entered last.
     pub(super) fn is_own(&self, id: &Id) -> bool {
-        self.own.entered(|d| d.id == *id) == Some(true)
+        self.own.is(id)
     }
 
     /// Whether it is our own, and was waiting when it was seen last.

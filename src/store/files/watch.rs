@@ -258,7 +258,7 @@ impl Sleeper for FilesSleeper<'_> {
         }
         if self.events.is_none() {
             self.glance.watch(&paths);
-            let own = ids.first().filter(|id| self.store.own.entered(|d| d.id == **id) == Some(true));
+            let own = ids.first().filter(|id| self.store.own.is(id));
             self.bell = self.bell.take().or_else(|| own.and_then(Bell::hang));
         }
         self.watch_processes(&watched);
