@@ -314,7 +314,6 @@ impl Supervisor<'_> {
             if !ticked {
                 glance = Duration::ZERO;
             }
-            pass_on(running, signals.pending(), &mut interrupted);
             if let Some(status) = running.ended()? {
                 let interrupted = interrupted || was_interrupted(status, signals);
                 // Taking the watch down would delay the release, here or at a server: the end of the process does it
@@ -322,6 +321,7 @@ impl Supervisor<'_> {
                 std::mem::forget(sleeper);
                 return Ok(Ended { lost, cancelled: asked, ..ended(status, interrupted) });
             }
+            pass_on(running, signals.pending(), &mut interrupted);
             let now = clock::since_boot();
             if ending.is_some_and(|at| now >= at) {
                 running.tell(signal_hook::consts::SIGKILL);
@@ -374,15 +374,17 @@ fn wait_briefly(
 ) -> io::Result<Option<ExitStatus>> {
     let until = clock::since_boot() + bound;
     loop {
+        let came = wait_for(&running.events(signals), running.at_most(Some(until)));
         if let Some(status) = running.ended()? {
             *interrupted |= was_interrupted(status, signals);
             return Ok(Some(status));
         }
+        if came == Wake::Interrupt {
+            pass_on(running, signals.pending(), interrupted);
+        }
         if clock::since_boot() >= until {
             return Ok(None);
         }
-        wait_for(&running.events(signals), running.at_most(Some(until)));
-        pass_on(running, signals.pending(), interrupted);
     }
 }
 

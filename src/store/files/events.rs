@@ -28,6 +28,11 @@ mod kernel {
     use super::Told;
     use crate::clock;
 
+    /// How much is read at once, in bytes.
+    const BUFFER: usize = 4096;
+    /// The longest event, in bytes: with a name, which ends with a NUL (inotify(7)).
+    const LONGEST: usize = 16 + 255 + 1;
+
     /// Changes of files, as the kernel tells them.
     pub struct Events {
         fd: OwnedFd,
@@ -82,13 +87,21 @@ mod kernel {
 
         /// Takes all events.
         pub(in crate::store::files) fn drain(&mut self) -> Told {
-            let mut buffer = [MaybeUninit::uninit(); 4096];
+            let mut buffer = [MaybeUninit::uninit(); BUFFER];
             let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
-            let mut told = Told::default();
+            let (mut told, mut read) = (Told::default(), 0);
             while let Ok(event) = reader.next() {
                 told.own |= Some(event.wd()) == self.own;
                 told.closed |= event.events().contains(ReadFlags::CLOSE_WRITE);
                 told.moved |= event.events().intersects(ReadFlags::MOVE_SELF | ReadFlags::ATTRIB);
+                read += LONGEST;
+                if reader.is_buffer_empty() {
+                    // Where one more would have fitted in, there was none.
+                    if read + LONGEST <= BUFFER {
+                        break;
+                    }
+                    read = 0;
+                }
             }
             told
         }

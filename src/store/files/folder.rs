@@ -39,10 +39,6 @@ pub struct Top {
     steps: Option<Arc<dyn Steps>>,
 }
 
-fn same_file(a: &sys::Stat, b: &sys::Stat) -> bool {
-    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
-}
-
 /// A file of the store, open.
 pub struct Opened {
     /// The descriptor.
@@ -50,9 +46,31 @@ pub struct Opened {
     /// How long it was when it was opened or made, in bytes.
     pub length: u64,
     name: (Folder, String),
+    /// Which file it is, once that has been asked: as long as it is open no other is.
+    identity: OnceLock<Identity>,
+}
+
+/// What tells a file from all others: its file system and its number there.
+type Identity = (u64, u64);
+
+fn identity(stat: &sys::Stat) -> Identity {
+    (stat.st_dev, stat.st_ino)
 }
 
 impl Opened {
+    fn new(file: OwnedFd, length: u64, name: (Folder, String)) -> Opened {
+        Opened { file: File::from(file), length, name, identity: OnceLock::new() }
+    }
+
+    /// Which file it is, as it was seen first.
+    fn identity(&self) -> Option<Identity> {
+        if let Some(known) = self.identity.get() {
+            return Some(*known);
+        }
+        let found = identity(&sys::fstat(&self.file).ok()?);
+        Some(*self.identity.get_or_init(|| found))
+    }
+
     /// Whether it had this name when it was opened or made.
     #[must_use]
     pub fn was_called(&self, folder: Folder, name: &str) -> bool {
@@ -63,7 +81,7 @@ impl Opened {
     #[must_use]
     pub fn is_same_file(&self, other: &Opened) -> bool {
         let (Ok(a), Ok(b)) = (sys::fstat(&self.file), sys::fstat(&other.file)) else { return false };
-        same_file(&a, &b)
+        identity(&a) == identity(&b)
     }
 }
 
@@ -273,7 +291,9 @@ impl Top {
             }
             FileType::RegularFile => {
                 let length = u64::try_from(stat.st_size).unwrap_or(0);
-                return Ok(Some(Opened { file: File::from(fd), length, name: (folder, name.to_owned()) }));
+                let opened = Opened::new(fd, length, (folder, name.to_owned()));
+                let _ = opened.identity.set(identity(&stat));
+                return Ok(Some(opened));
             }
             FileType::Directory => "a folder",
             FileType::Fifo => "a FIFO",
@@ -306,7 +326,7 @@ impl Top {
             let _ = self.remove(folder, name);
             return Err(self.strange("set the mode of", folder, name, e));
         }
-        Ok(Opened { file: File::from(fd), length: 0, name: (folder, name.to_owned()) })
+        Ok(Opened::new(fd, 0, (folder, name.to_owned())))
     }
 
     /// Renames a file within the store.
@@ -529,20 +549,19 @@ impl Top {
 
     /// Whether the file is the one that its path leads to now.
     #[must_use]
-    pub fn still_leads_to(&self, name: &str, file: &File) -> bool {
-        let (Ok(a), Ok(b)) = (sys::stat(self.path.join(name)), sys::fstat(file)) else {
-            return false;
-        };
-        same_file(&a, &b)
+    pub fn still_leads_to(&self, name: &str, opened: &Opened) -> bool {
+        let Ok(named) = sys::stat(self.path.join(name)) else { return false };
+        // Elsewhere a file may not have the same number for ever.
+        let known = if self.local { opened.identity() } else { None };
+        known.or_else(|| sys::fstat(&opened.file).ok().as_ref().map(identity)) == Some(identity(&named))
     }
 
     /// Whether this name, and no other, leads to the file, as far as can be seen.
     #[must_use]
     pub fn is_named(&self, folder: Folder, name: &str, opened: &Opened) -> bool {
         let Ok(at) = self.folder(folder) else { return false };
-        let named = sys::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
-        let (Ok(named), Ok(ours)) = (named, sys::fstat(&opened.file)) else { return false };
-        same_file(&named, &ours) && ours.st_nlink == 1
+        let Ok(named) = sys::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+        opened.identity() == Some(identity(&named)) && named.st_nlink == 1
     }
 
     /// Only with somebody to tell is a step worth a name.

@@ -89,7 +89,7 @@ impl<'a> Held<'a> {
     pub fn lock(top: &'a Top, opened: &'a Opened, shared: bool) -> Result<Option<Held<'a>>> {
         wait_for_lock(top, &opened.file, shared)?;
         let held = Held { top, opened };
-        Ok(top.still_leads_to(NAME, &opened.file).then_some(held))
+        Ok(top.still_leads_to(NAME, opened).then_some(held))
     }
 
     /// What it says; `None` where that makes no sense.

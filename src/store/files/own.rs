@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::folder::{Folder, Opened};
+use super::folder::{Folder, Opened, Top};
 use super::record;
 use super::txn::Files;
 use crate::deployment::{Deployment, Id, Place, Process, State};
@@ -78,6 +78,13 @@ impl Own {
     /// Whether what was last entered waits, as far as was seen.
     fn waits(&self) -> bool {
         self.entered.borrow().as_ref().is_some_and(|entered| entered.waits)
+    }
+
+    /// Its record as our lease has it open.
+    pub(super) fn record(&self, top: &Top) -> Option<Arc<Opened>> {
+        // Elsewhere it is opening a file that shows what another host has made of it.
+        let entered = self.entered.borrow();
+        entered.as_ref().filter(|_| top.local).and_then(|own| own.record.upgrade())
     }
 
     /// What these bytes of its record say.
@@ -165,14 +172,6 @@ impl Files<'_> {
     /// Whether it is our own, and was waiting when it was seen last.
     pub(super) fn is_own_that_waits(&self, id: &Id) -> bool {
         self.is_own(id) && self.own.waits()
-    }
-
-    /// Our own record as our lease has it open, if it is the one that waits under this name.
-    pub(super) fn own_record(&self, name: &str) -> Option<Arc<Opened>> {
-        // Elsewhere it is opening a file that shows what another host has made of it.
-        let entered = self.own.entered.borrow();
-        let record = entered.as_ref().filter(|_| self.top.local).and_then(|own| own.record.upgrade());
-        record.filter(|record| self.top.is_named(Folder::Deployments(State::Waiting), name, record))
     }
 
     /// The record that is about to be removed, open: who removes a name that nobody has open waits until the file system has

@@ -58,7 +58,7 @@ impl Files<'_> {
         };
         let bare = id.to_string();
         let mut places = Vec::new();
-        let likeliest = if self.is_own_that_waits(id) {
+        let likeliest = if self.vacated || self.is_own_that_waits(id) {
             [State::Waiting, State::Attached]
         } else {
             [State::Attached, State::Waiting]
@@ -112,7 +112,10 @@ impl Files<'_> {
 
     pub(super) fn locate(&mut self, id: &Id, write: bool) -> Result<Option<(State, String, Arc<Opened>)>> {
         for (state, name) in self.places(id)? {
-            if let Some(opened) = self.open_own(state, &name, id) {
+            // Who waits for one that holds is told that it was written by its being closed.
+            if !(write && state.holds())
+                && let Some(opened) = self.open_own(state, &name, id)
+            {
                 return Ok(Some((state, name, opened)));
             }
             if let Some(opened) = self.top.open_file(Folder::Deployments(state), &name, write)? {
@@ -122,15 +125,21 @@ impl Files<'_> {
         Ok(None)
     }
 
-    /// [`Files::own_record`], looked for once a decision.
+    /// Our own record as our lease has it open, if it lies there under this name; looked for once a decision.
     fn open_own(&mut self, state: State, name: &str, id: &Id) -> Option<Arc<Opened>> {
-        if state != State::Waiting || !self.is_own_that_waits(id) {
+        if state == State::Waiting && !self.is_own_that_waits(id) || !self.is_own(id) {
             return None;
         }
         if self.open.is_none() {
-            self.open = self.own_record(name);
+            let record = self.own.record(self.top);
+            let lies_there = |own: &Arc<Opened>| self.top.is_named(Folder::Deployments(state), name, own);
+            self.open = record.filter(lies_there).map(|own| (state, own));
         }
-        self.open.clone().filter(|own| own.was_called(Folder::Deployments(state), name))
+        // Its name is the one with which it was made.
+        let is = |(of, own): &&(State, Arc<Opened>)| {
+            *of == state && own.was_called(Folder::Deployments(State::Waiting), name)
+        };
+        self.open.as_ref().filter(is).map(|(_, own)| own.clone())
     }
 
     /// Reads a record. What cannot be opened or understood is an answer, not an error.

@@ -15,7 +15,7 @@ use super::{bell, history, ledger, rebuild, record, takeover};
 use crate::clock::Now;
 use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unreadable, Verdict};
 use crate::engine::{Asker, Entry, Head, Standing, View};
-use crate::model::{Keep, LockName};
+use crate::model::{Keep, LockName, Mode};
 use crate::process;
 use crate::store::{Decision, Lease, Result, StoreError, Txn};
 
@@ -46,8 +46,12 @@ pub(super) struct Files<'a> {
     pub(super) searches: usize,
     /// The record that was looked at last: what is found to wait is often read next, and then granted.
     pub(super) last: Option<Seen>,
-    /// Our own record, if it was looked at and waits.
-    pub(super) open: Option<Arc<Opened>>,
+    /// Our own record and where it lies, if it was looked at.
+    pub(super) open: Option<(State, Arc<Opened>)>,
+    /// One that shared its locks with nobody is gone: who stands behind it waits.
+    pub(super) vacated: bool,
+    /// The lines of what is gone, to be voided when nobody waits for that any more.
+    void: Vec<(LockName, Id)>,
     /// The records that were asked for by their ids: nobody else may change them as long as we decide.
     pub(super) known: BTreeMap<Id, Known>,
     /// What is known of our own records, if they are as they were.
@@ -143,6 +147,8 @@ impl<'a> Files<'a> {
             searches: 0,
             last: None,
             open: None,
+            vacated: false,
+            void: Vec::new(),
             known,
             history: None,
             nobody_waits: false,
@@ -167,6 +173,10 @@ impl<'a> Files<'a> {
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
         let done = decision(&mut self);
+        for (lock, id) in std::mem::take(&mut self.void) {
+            // Tidying that fails leaves void lines, which everybody skips.
+            let _ = self.strike(&lock, &id);
+        }
         // The guard is everybody's again.
         drop(self.held);
         if !self.woken.is_empty() {
@@ -274,10 +284,12 @@ impl<'a> Files<'a> {
 
 /// The record of one that waited, if it lies where those lie that hold.
 pub(super) fn granted(top: &Top, own: &Own, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
-    let name = Files::stem_of(waited).name();
-    let Some(opened) = top.open_file(Folder::Deployments(State::Attached), &name, false)? else {
-        return Ok(None);
+    let (folder, name) = (Folder::Deployments(State::Attached), Files::stem_of(waited).name());
+    let opened = match own.record(top).filter(|_| own.is(&waited.id)) {
+        Some(opened) => Some(opened).filter(|opened| top.is_named(folder, &name, opened)),
+        None => top.open_file(folder, &name, false)?.map(Arc::new),
     };
+    let Some(opened) = opened else { return Ok(None) };
     own.is_in(State::Attached, &waited.id);
     // What cannot be read is for a decision to say.
     Ok(own.read(top.read(&opened)?, &waited.id).ok())
@@ -527,11 +539,11 @@ impl Txn for Files<'_> {
             let unlinked = self.unlink(state, &name, &stored)?;
             self.own.keep_removed(open);
             self.standings.insert(id.clone(), Standing::Gone);
-            // From here on it is released; tidying that fails leaves void lines, which everybody skips.
+            // From here on it is released.
+            let exclusive = |d: &Deployment| d.locks.iter().all(|r| r.mode == Mode::Exclusive);
+            self.vacated |= state.holds() && stored.deployment().is_some_and(exclusive);
             if !(state.holds() && self.lines_may_stay(&stored, &locks)) {
-                for lock in &locks {
-                    let _ = self.strike(lock, id);
-                }
+                self.void.extend(locks.into_iter().map(|lock| (lock, id.clone())));
             }
             if unlinked {
                 if alive {
