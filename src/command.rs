@@ -18,7 +18,7 @@ use crate::ops;
 use crate::poll::readable;
 use crate::process;
 use crate::signals::{Came, Signals};
-use crate::store::{self, Deadline, Lease, Store, StoreError, Wake};
+use crate::store::{self, Deadline, HandedDown, Lease, Store, StoreError, Wake};
 
 /// How long a command may run before its process is noted: until then its record says that it is being started, and
 /// it is known by its environment.
@@ -118,7 +118,7 @@ fn number(pid: Pid) -> u32 {
 pub fn start(
     argv: &[OsString],
     variables: &[(&str, Option<String>)],
-    held: Option<OwnedFd>,
+    held: Option<HandedDown<'_>>,
 ) -> Result<Running, StartError> {
     let (program, arguments) = argv.split_first().expect("clap asks for a command");
     let child = match spawn::spawn(program, arguments, variables) {
@@ -129,7 +129,7 @@ pub fn start(
         }
         other => other,
     };
-    // Only the command is to keep it open.
+    // Nobody else is to inherit it.
     drop(held);
     let name = || program.to_string_lossy().into_owned();
     let child = child.map_err(|e| StartError::of(name(), e))?;

@@ -1,12 +1,12 @@
 //! A store in memory: the plainest thing that keeps the store's promises, to hold the others against.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{Decision, Lease, Result, Sleeper, Store, StoreError, Txn, Wake};
+use super::{Decision, HandedDown, Lease, Result, Sleeper, Store, StoreError, Txn, Wake};
 use crate::clock::{self, Now};
 use crate::deployment::{Deployment, Expiry, Id, State, Stored, Verdict};
 use crate::engine::{Asker, Entry, Standing, View};
@@ -70,7 +70,7 @@ impl Lease for MemoryLease {
         &self.id
     }
 
-    fn hand_down(&self) -> Result<Option<OwnedFd>> {
+    fn hand_down(&self) -> Result<Option<HandedDown<'_>>> {
         Ok(None)
     }
 }

@@ -7,10 +7,12 @@ pub mod etcd;
 pub mod files;
 pub mod memory;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::clock::Now;
 use crate::deployment::{Deployment, Happening, Id, State, Stored, Verdict};
@@ -154,15 +156,43 @@ pub struct Deadline {
     pub over: Duration,
 }
 
+/// A descriptor that whatever is started inherits, as long as this is kept.
+pub struct HandedDown<'a>(BorrowedFd<'a>);
+
+impl<'a> HandedDown<'a> {
+    /// Lets it be inherited.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn new(fd: BorrowedFd<'a>) -> std::io::Result<Self> {
+        fcntl_setfd(fd, FdFlags::empty())?;
+        Ok(HandedDown(fd))
+    }
+}
+
+impl AsFd for HandedDown<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0
+    }
+}
+
+impl Drop for HandedDown<'_> {
+    fn drop(&mut self) {
+        // Of a descriptor that is open this does not fail.
+        let _ = fcntl_setfd(self.0, FdFlags::CLOEXEC);
+    }
+}
+
 /// What keeps an attached or waiting deployment alive; dropped, it is dead.
 pub trait Lease: Send {
     /// The deployment.
     fn id(&self) -> &Id;
-    /// A descriptor for the command to inherit, so that the locks stay as long as any of its processes lives.
+    /// What the command inherits that is started while this is kept, so that the locks stay as long as any of its
+    /// processes lives; `None` where there is nothing to inherit.
     ///
     /// # Errors
-    /// When none can be made.
-    fn hand_down(&self) -> Result<Option<OwnedFd>>;
+    /// When it cannot be inherited.
+    fn hand_down(&self) -> Result<Option<HandedDown<'_>>>;
     /// The command has been started: what can be done beside it may begin.
     fn command_started(&self) {}
     /// Until when the hold is sure; later with each confirmation. `None`: as long as the process lives.

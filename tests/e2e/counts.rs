@@ -7,9 +7,13 @@ use crate::tools::{Group, holder, read};
 /// From looking for a topology to starting the command.
 const BEFORE: usize = 49;
 /// From the command's end to the end of the program.
-const AFTER: usize = 31;
+const AFTER: usize = 29;
+/// From its command's end to the grant for who waits behind it.
+const HANDING_ON: usize = 24;
+/// From waking as that is done to starting the command.
+const HANDED_ON: usize = 15;
 /// From waking as the holder is killed to starting the command.
-const RECOVERY: usize = 40;
+const RECOVERY: usize = 37;
 
 /// The system calls of deploylock itself, one a line.
 fn trace(scene: &Scene) -> Vec<String> {
@@ -56,6 +60,75 @@ fn who_waited_starts_its_command_without_asking_for_the_guard() {
     };
     let calls = (0..20).map(handed_on).find(quick).expect("one without the guard");
     assert!(calls.iter().any(|call| call.contains("history.jsonl")), "{calls:#?}");
+    println!("{} calls", calls.len());
+    assert!(calls.len() <= HANDED_ON, "{} calls: {calls:#?}", calls.len());
+}
+
+#[test]
+fn who_hands_on_makes_no_more_system_calls_until_then_than_it_is_said_to() {
+    let handing_on = |_| {
+        let scene = Scene::new();
+        let mut strace = scene.program("strace");
+        strace.args(["-o", "trace", "deploylock", "run", "-q", "-l", "w", "--", "cat"]);
+        let mut first = Group::start(strace);
+        scene.until("held", 1);
+        let next = Group::of(&scene, &["run", "-q", "-l", "w", "--", "true"]);
+        scene.until("waiting", 1);
+        // Whose record is watched by now, as it is of all but the shortest.
+        eventually("it sleeps", || read(&scene, "trace").contains("inotify_add_watch"));
+        first.let_go();
+        assert_eq!((first.end().code, next.end().code), (0, 0));
+        let calls = traced(&scene);
+        let ended = calls.iter().rposition(|call| call.starts_with("waitid")).unwrap();
+        let granted = calls.iter().rposition(|call| call.starts_with("renameat")).unwrap();
+        calls[ended + 1..=granted].to_vec()
+    };
+    let calls = (0..5).map(handing_on).min_by_key(Vec::len).unwrap();
+    println!("{} calls", calls.len());
+    assert!(calls.len() <= HANDING_ON, "{} calls: {calls:#?}", calls.len());
+}
+
+#[test]
+fn a_nested_run_gives_back_as_quickly_however_many_wait() {
+    let nested = |waiters| {
+        let scene = Scene::new();
+        let script = "until [ -e go ]; do sleep 0.02; done; strace -o trace deploylock run -q -l x -- true; touch over; cat";
+        let mut outer = Group::of(&scene, &["run", "-q", "-l", "x", "--", "sh", "-c", script]);
+        scene.until("held", 1);
+        let waiting = (0..waiters).map(|_| Group::of(&scene, &["run", "-q", "-l", "x", "--", "true"]));
+        let waiting: Vec<_> = waiting.collect();
+        scene.until("waiting", waiters);
+        std::fs::write(scene.path("go"), "").unwrap();
+        eventually("it is over", || scene.path("over").exists());
+        outer.let_go();
+        assert_eq!(outer.end().code, 0);
+        assert!(waiting.into_iter().all(|waiter| waiter.end().code == 0));
+        let calls = traced(&scene);
+        calls.len() - calls.iter().rposition(|call| call.starts_with("waitid")).unwrap()
+    };
+    let (few, many) = (nested(3), nested(20));
+    println!("{few} calls, {many} calls");
+    assert!(many <= few + 2, "{few}, {many}");
+}
+
+#[test]
+fn of_what_a_killed_run_has_open_its_record_is_closed_first() {
+    let scene = Scene::new();
+    let holder = holder(&scene, &["-l", "w"]);
+    let open = || {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", holder.pid())).unwrap().flatten();
+        let number =
+            |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap().parse::<u32>().unwrap();
+        let open = entries.map(|e| (number(&e), std::fs::read_link(e.path()).unwrap_or_default()));
+        open.map(|(number, leads_to)| (number, leads_to.display().to_string())).collect::<Vec<_>>()
+    };
+    let is_watch = |(_, leads_to): &(u32, String)| leads_to.contains("inotify");
+    eventually("its record is watched", || open().iter().any(is_watch));
+    let open = open();
+    let record =
+        open.iter().filter(|(_, leads_to)| leads_to.contains("/attached/")).map(|(number, _)| number);
+    // Linux closes the highest first (`task_work_run`).
+    assert!(record.min() > open.iter().filter(|o| is_watch(o)).map(|(number, _)| number).max(), "{open:?}");
 }
 
 #[test]

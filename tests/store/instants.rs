@@ -2,7 +2,7 @@
 //! it any more: brought about on purpose, by stores whose sleepers do something else than sleep.
 
 use std::cell::RefCell;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -268,8 +268,8 @@ fn a_lock_that_goes_a_moment_after_its_closing_was_told_is_noticed() {
         }
         // It has looked by the time that we are let in.
         calm.decide(&mut |_| Ok(())).unwrap();
-        let copy = std::fs::File::from(holder.lease.hand_down().unwrap().unwrap());
-        fs2::FileExt::unlock(&copy).unwrap();
+        let copy = holder.lease.hand_down().unwrap().unwrap().as_fd().try_clone_to_owned().unwrap();
+        fs2::FileExt::unlock(&std::fs::File::from(copy)).unwrap();
         let grant = waiter.join().unwrap();
         assert!(grant.waited < PATIENCE / 2, "{:?}", grant.waited);
         give_back(&calm, grant);

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use deploylock::deployment::{Deployment, State};
 use deploylock::model::{Kind, LockName, LockRequest};
-use deploylock::ops::acquire::{Draft, Patience, acquire};
+use deploylock::ops::acquire::{Draft, Outcome, Patience, acquire};
 use deploylock::ops::{Never, Silent};
 use deploylock::store::files::folder::{Step, Steps};
 use deploylock::store::files::queue;
@@ -50,6 +51,29 @@ fn they_stay_and_are_written_over() {
     }
     deploylock::ops::clear::tidy(&files(&path)).unwrap();
     assert!(lock_files(&path).iter().all(|file| !file.exists()));
+}
+
+#[test]
+fn who_is_removed_and_entered_again_in_one_decision_keeps_its_new_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locks");
+    let store = files(&path);
+    let before = hold(&store, &all_exclusive()[..2]);
+    let next = Deployment { locks: all_exclusive()[1..3].to_vec(), ..before.deployment.clone() };
+    let again = deploylock::store::decide(&store, |txn| {
+        assert!(txn.remove(&next.id)?.is_some());
+        txn.enter(&next, State::Attached, &[])
+    });
+    let lease = again.unwrap();
+    for (name, held) in [("a", false), ("b", true), ("c", true)] {
+        assert_ne!(is_marked(&path.join("locks/name").join(name)), held, "{name}");
+        match try_now(&files(&path), &[exclusive(name)]) {
+            Outcome::Granted(grant) if !held => drop(give_back(&store, *grant)),
+            Outcome::Conflict(_) if held => {}
+            _ => panic!("{name}"),
+        }
+    }
+    drop((lease, before));
 }
 
 #[test]

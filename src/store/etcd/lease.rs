@@ -13,7 +13,7 @@ use super::view::View;
 use crate::clock;
 use crate::deployment::Id;
 use crate::model::LockName;
-use crate::store::{Deadline, Lease, Result, StoreError};
+use crate::store::{Deadline, HandedDown, Lease, Result, StoreError};
 
 /// A lease is kept alive this many times while it lasts.
 const BEATS: u32 = 10;
@@ -300,7 +300,7 @@ impl Lease for EtcdLease {
     }
 
     /// There is nothing to inherit; but a process that was stopped for long must not start a command now.
-    fn hand_down(&self) -> Result<Option<std::os::fd::OwnedFd>> {
+    fn hand_down(&self) -> Result<Option<HandedDown<'_>>> {
         match self.deadline() {
             Some(deadline) if clock::since_boot() >= deadline.give_up => {
                 Err(StoreError::Lapsed(self.id.clone()))

@@ -71,6 +71,15 @@ impl Opened {
         Some(*self.identity.get_or_init(|| found))
     }
 
+    /// The same under a descriptor of this number or above, where that can be had.
+    #[must_use]
+    pub fn above(self, number: i32) -> Opened {
+        match rustix::io::fcntl_dupfd_cloexec(&self.file, number) {
+            Ok(above) => Opened { file: File::from(above), ..self },
+            Err(_) => self,
+        }
+    }
+
     /// Whether it had this name when it was opened or made.
     #[must_use]
     pub fn was_called(&self, folder: Folder, name: &str) -> bool {

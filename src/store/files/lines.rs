@@ -123,6 +123,7 @@ impl Files<'_> {
         of: usize,
     ) -> Result<()> {
         let lock = &request.lock;
+        self.void_left_out()?;
         // Read before the file is opened for it: one without sense is made anew, with another inode.
         self.queue_mut(lock)?;
         // On other file systems one that is there may not be seen yet.
@@ -180,13 +181,17 @@ impl Files<'_> {
 
     /// Voids the lines of `id`.
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
+        self.leave_out(lock, id)?;
+        self.void_left_out()
+    }
+
+    /// Takes the lines of `id` for void; they are made so with [`Files::void_left_out`], before any line is written.
+    pub(super) fn leave_out(&mut self, lock: &LockName, id: &Id) -> Result<()> {
         if !self.head_mut(lock)?.lines.iter().any(|line| line.entry.id == *id) {
             self.queue_mut(lock)?;
         }
-        // Read again where writing fails.
-        let (name, mut queue) =
-            self.queues.remove_entry(lock).unwrap_or_else(|| (lock.clone(), Queue::default()));
         let gone = self.known_gone();
+        let queue = self.head_mut(lock)?;
         let mut offsets = Vec::new();
         queue.lines.retain(|line| {
             let strike = line.entry.id == *id || gone.contains(&line.entry.id);
@@ -196,22 +201,30 @@ impl Files<'_> {
             !strike
         });
         queue.void += offsets.len();
-        if queue.void > MANY_VOID && queue.void > queue.len() {
-            self.queues.insert(name, queue);
+        self.left_out.entry(lock.clone()).or_default().extend(offsets);
+        Ok(())
+    }
+
+    /// Voids what was left out.
+    pub(super) fn void_left_out(&mut self) -> Result<()> {
+        let left_out = std::mem::take(&mut self.left_out);
+        left_out.into_iter().try_for_each(|(lock, offsets)| self.void(&lock, &offsets))
+    }
+
+    fn void(&mut self, lock: &LockName, offsets: &[u64]) -> Result<()> {
+        if self.queues.get(lock).is_some_and(|q| q.void > MANY_VOID && q.void > q.len()) {
             let text: String = self.queue_mut(lock)?.lines.iter().map(queue::again).collect();
             self.queues.remove(lock);
             self.lock_files.remove(lock);
-            return rebuild::replace(
-                self.top,
-                Folder::Locks(lock.kind),
-                &names::lock_path(&lock.name),
-                &text,
-            );
+            let path = names::lock_path(&lock.name);
+            return rebuild::replace(self.top, Folder::Locks(lock.kind), &path, &text);
         }
+        // Read again where writing fails.
+        let queue = self.queues.remove_entry(lock);
         if let Some(opened) = self.lock_file(lock)? {
             offsets.iter().try_for_each(|offset| self.top.write(&opened, &[queue::VOID], *offset))?;
         }
-        self.queues.insert(name, queue);
+        self.queues.extend(queue);
         Ok(())
     }
 

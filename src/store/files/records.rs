@@ -58,7 +58,7 @@ impl Files<'_> {
         };
         let bare = id.to_string();
         let mut places = Vec::new();
-        let likeliest = if self.vacated || self.is_own_that_waits(id) {
+        let likeliest = if self.is_own_that_waits(id) {
             [State::Waiting, State::Attached]
         } else {
             [State::Attached, State::Waiting]
@@ -211,8 +211,24 @@ impl Files<'_> {
         })
     }
 
+    /// Whether it is seen at once that its record is among those that wait, and locked. Else it is looked for as usual.
+    fn waits_alive(&mut self, id: &Id) -> bool {
+        let Some(name) = self.stem_in_lines(id).map(|stem| stem.name()) else { return false };
+        let Ok(Some(opened)) = self.top.open_file(Folder::Deployments(State::Waiting), &name, false) else {
+            return false;
+        };
+        let locked = matches!(is_locked(&opened), Ok(true));
+        if locked {
+            self.last = Some(Seen { id: id.clone(), state: State::Waiting, name, opened, free: false });
+        }
+        locked
+    }
+
     /// The quick look: a record that somebody keeps locked needs no reading.
     fn peek(&mut self, id: &Id) -> Result<Option<Peek>> {
+        if self.vacated && self.waits_alive(id) {
+            return Ok(Some(Peek::Locked(State::Waiting)));
+        }
         for (state, name) in self.places(id)? {
             let folder = Folder::Deployments(state);
             if matches!(state, State::Attached | State::Waiting) {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::folder::{Folder, Top, io_failed};
 use super::names::{self, Stem};
 use super::queue;
-use super::txn::{FileLease, Files};
+use super::txn::{FileLease, Files, HIGH_DESCRIPTOR};
 use crate::deployment::{Deployment, State};
 use crate::model::Keep;
 use crate::store::{Lease, Result, StoreError};
@@ -26,6 +26,7 @@ const DETACHED: Folder = Folder::Deployments(State::Detached);
 const NEW: &str = ".new-";
 
 pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn Lease>> {
+    txn.void_left_out()?;
     let top = txn.top();
     let (stem, id) = (Files::stem_of(d), d.id.as_str());
     let (state, old) = match txn.locate(&d.id, false)? {
@@ -34,7 +35,7 @@ pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn L
     };
     let new = format!("{NEW}{id}");
     top.remove(DETACHED, &new)?;
-    let opened = top.create(DETACHED, &new)?;
+    let opened = top.create(DETACHED, &new)?.above(HIGH_DESCRIPTOR);
     fs2::FileExt::try_lock_exclusive(&opened.file)
         .map_err(|e| io_failed("lock", &top.show(DETACHED, &new), e))?;
     top.write(&opened, txn.text(d).as_bytes(), 0)?;

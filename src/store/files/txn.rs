@@ -1,7 +1,7 @@
 //! A decision in the files store: the view of it, and its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,10 +17,12 @@ use crate::deployment::{Deployment, Expiry, Happening, Id, State, Stored, Unread
 use crate::engine::{Asker, Entry, Head, Standing, View};
 use crate::model::{Keep, LockName, Mode};
 use crate::process;
-use crate::store::{Decision, Lease, Result, StoreError, Txn};
+use crate::store::{Decision, HandedDown, Lease, Result, StoreError, Txn};
 
-/// Where inherited descriptors go, out of the way of those that scripts number themselves.
-const HIGH_DESCRIPTOR: i32 = 200;
+/// Where the descriptors go that keep records locked: commands inherit them, so out of the way of those that scripts
+/// number themselves. And of a killed process Linux closes the highest first, while an inotify instance takes it longer than
+/// all the rest.
+pub(super) const HIGH_DESCRIPTOR: i32 = 200;
 
 /// Of so many locks it takes longer to see whether anybody waits than to look into their files.
 const FEW: usize = 2;
@@ -50,8 +52,8 @@ pub(super) struct Files<'a> {
     pub(super) open: Option<(State, Arc<Opened>)>,
     /// One that shared its locks with nobody is gone: who stands behind it waits.
     pub(super) vacated: bool,
-    /// The lines of what is gone, to be voided when nobody waits for that any more.
-    void: Vec<(LockName, Id)>,
+    /// Where the lines begin that are still to be voided, in bytes: who is next need not wait for that.
+    pub(super) left_out: BTreeMap<LockName, Vec<u64>>,
     /// The records that were asked for by their ids: nobody else may change them as long as we decide.
     pub(super) known: BTreeMap<Id, Known>,
     /// What is known of our own records, if they are as they were.
@@ -79,12 +81,9 @@ impl Lease for FileLease {
         &self.id
     }
 
-    fn hand_down(&self) -> Result<Option<OwnedFd>> {
-        let wrong =
-            |e: rustix::io::Errno| io_failed("hand down the lock of", self.id.as_str().as_ref(), e.into());
-        let fd = rustix::io::fcntl_dupfd_cloexec(&self.opened.file, HIGH_DESCRIPTOR).map_err(wrong)?;
-        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).map_err(wrong)?;
-        Ok(Some(fd))
+    fn hand_down(&self) -> Result<Option<HandedDown<'_>>> {
+        let handed_down = HandedDown::new(self.opened.file.as_fd());
+        handed_down.map(Some).map_err(|e| io_failed("hand down the lock of", self.id.as_str().as_ref(), e))
     }
 }
 
@@ -128,8 +127,8 @@ impl<'a> Files<'a> {
     }
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content, own: &'a Own) -> Self {
-        let (queues, lock_files, standings, mut stems, known): (_, _, _, BTreeMap<Id, Stem>, _) =
-            Default::default();
+        let (queues, lock_files, standings, known, left_out) = Default::default();
+        let mut stems: BTreeMap<Id, Stem> = BTreeMap::new();
         // It is the one that is asked for most.
         stems.extend(own.entered(|d| (d.id.clone(), Files::stem_of(d))));
         Files {
@@ -148,7 +147,7 @@ impl<'a> Files<'a> {
             last: None,
             open: None,
             vacated: false,
-            void: Vec::new(),
+            left_out,
             known,
             history: None,
             nobody_waits: false,
@@ -167,16 +166,15 @@ impl<'a> Files<'a> {
     /// The lock files and records are not as they were.
     pub(super) fn forget_all(&mut self) {
         self.queues.clear();
+        self.left_out.clear();
         self.lock_files.clear();
         self.forget();
     }
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
         let done = decision(&mut self);
-        for (lock, id) in std::mem::take(&mut self.void) {
-            // Tidying that fails leaves void lines, which everybody skips.
-            let _ = self.strike(&lock, &id);
-        }
+        // Tidying that fails leaves lines without a record, which everybody skips.
+        let _ = self.void_left_out();
         // The guard is everybody's again.
         drop(self.held);
         if !self.woken.is_empty() {
@@ -428,7 +426,7 @@ impl Txn for Files<'_> {
         let name = stem.name();
         let waiting = Folder::Deployments(State::Waiting);
         let text = self.text(d);
-        let mut opened = self.top.create(waiting, &name)?;
+        let mut opened = self.top.create(waiting, &name)?.above(HIGH_DESCRIPTOR);
         opened.length = text.len() as u64;
         let opened = Arc::new(opened);
         self.stems.insert(d.id.clone(), stem.clone());
@@ -541,9 +539,11 @@ impl Txn for Files<'_> {
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released.
             let exclusive = |d: &Deployment| d.locks.iter().all(|r| r.mode == Mode::Exclusive);
-            self.vacated |= state.holds() && stored.deployment().is_some_and(exclusive);
+            self.vacated |= self.top.local && state.holds() && stored.deployment().is_some_and(exclusive);
             if !(state.holds() && self.lines_may_stay(&stored, &locks)) {
-                self.void.extend(locks.into_iter().map(|lock| (lock, id.clone())));
+                for lock in &locks {
+                    let _ = self.leave_out(lock, id);
+                }
             }
             if unlinked {
                 if alive {
@@ -622,6 +622,7 @@ impl Txn for Files<'_> {
     }
 
     fn tidy(&mut self) -> Result<()> {
+        self.void_left_out()?;
         takeover::tidy(self.top)?;
         // Elsewhere another host may remember names that are gone, and not yet see those that are new.
         for lock in rebuild::all_locks(self.top)?.into_iter().filter(|_| self.top.local) {

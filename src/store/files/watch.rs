@@ -350,8 +350,12 @@ impl FilesSleeper<'_> {
         }))
     }
 
-    /// Whether a watched process ends now: what it had open is closed a moment before.
+    /// Whether a watched process ends now: what it had open is closed a moment before, its record first.
     fn end_follows(&mut self) -> bool {
+        if self.others.is_some() && !self.others_stand() {
+            self.looks = 0;
+            return true;
+        }
         let ends: Vec<_> = self.ends.iter().map(|(_, fd)| fd.as_fd()).collect();
         let over = process::ended(&ends, DYING);
         self.note_ends(&over)
