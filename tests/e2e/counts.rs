@@ -58,7 +58,8 @@ fn who_waited_starts_its_command_without_asking_for_the_guard() {
         let held = scene.ok(&["acquire", "-l", "w"]).trim().to_owned();
         from_waking_to_starting(&scene, || drop(scene.ok(&["release", &held])))
     };
-    let calls = (0..20).map(handed_on).find(quick).expect("one without the guard");
+    let calls = (0..20).map(handed_on).filter(quick).take(3).min_by_key(Vec::len);
+    let calls = calls.expect("one without the guard");
     assert!(calls.iter().any(|call| call.contains("history.jsonl")), "{calls:#?}");
     println!("{} calls", calls.len());
     assert!(calls.len() <= HANDED_ON, "{} calls: {calls:#?}", calls.len());
@@ -106,7 +107,9 @@ fn a_nested_run_gives_back_as_quickly_however_many_wait() {
         let calls = traced(&scene);
         calls.len() - calls.iter().rposition(|call| call.starts_with("waitid")).unwrap()
     };
-    let (few, many) = (nested(3), nested(20));
+    // Others may be in the guard.
+    let fewest = |waiters| (0..3).map(|_| nested(waiters)).min();
+    let (few, many) = (fewest(3).unwrap(), fewest(20).unwrap());
     println!("{few} calls, {many} calls");
     assert!(many <= few + 2, "{few}, {many}");
 }
