@@ -123,7 +123,7 @@ impl Files<'_> {
         of: usize,
     ) -> Result<()> {
         let lock = &request.lock;
-        self.void_left_out()?;
+        self.void_left_out_of(lock)?;
         // Read before the file is opened for it: one without sense is made anew, with another inode.
         self.queue_mut(lock)?;
         // On other file systems one that is there may not be seen yet.
@@ -182,10 +182,10 @@ impl Files<'_> {
     /// Voids the lines of `id`.
     pub(super) fn strike(&mut self, lock: &LockName, id: &Id) -> Result<()> {
         self.leave_out(lock, id)?;
-        self.void_left_out()
+        self.void_left_out_of(lock)
     }
 
-    /// Takes the lines of `id` for void; they are made so with [`Files::void_left_out`], before any line is written.
+    /// Takes the lines of `id` for void; they are made so before another is written there, or when the decision is over.
     pub(super) fn leave_out(&mut self, lock: &LockName, id: &Id) -> Result<()> {
         if !self.head_mut(lock)?.lines.iter().any(|line| line.entry.id == *id) {
             self.queue_mut(lock)?;
@@ -205,10 +205,17 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Voids what was left out.
-    pub(super) fn void_left_out(&mut self) -> Result<()> {
-        let left_out = std::mem::take(&mut self.left_out);
-        left_out.into_iter().try_for_each(|(lock, offsets)| self.void(&lock, &offsets))
+    /// Voids what was left out of this lock's lines.
+    pub(super) fn void_left_out_of(&mut self, lock: &LockName) -> Result<()> {
+        self.left_out.remove(lock).map_or(Ok(()), |offsets| self.void(lock, &offsets))
+    }
+
+    /// Voids all that was left out. Tidying that fails leaves lines without a record, which everybody skips.
+    pub(super) fn void_left_out(&mut self) {
+        // One by one: where a lock file without sense is found, all are made anew, and nothing is left to be voided.
+        while let Some((lock, offsets)) = self.left_out.pop_first() {
+            let _ = self.void(&lock, &offsets);
+        }
     }
 
     fn void(&mut self, lock: &LockName, offsets: &[u64]) -> Result<()> {

@@ -57,9 +57,10 @@ pub(super) fn rebuild(txn: &mut Files<'_>) -> Result<u64> {
             ));
         }
     }
-    write_all(txn, &files)?;
+    let written = write_all(txn, &files);
+    // Also of those that were replaced before one could not be.
     txn.forget_all();
-    Ok(highest)
+    written.map(|()| highest)
 }
 
 fn number_of(id: &Id) -> u64 {

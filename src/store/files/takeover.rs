@@ -26,7 +26,7 @@ const DETACHED: Folder = Folder::Deployments(State::Detached);
 const NEW: &str = ".new-";
 
 pub(super) fn take_over(txn: &mut Files<'_>, d: &Deployment) -> Result<Box<dyn Lease>> {
-    txn.void_left_out()?;
+    d.locks.iter().try_for_each(|request| txn.void_left_out_of(&request.lock))?;
     let top = txn.top();
     let (stem, id) = (Files::stem_of(d), d.id.as_str());
     let (state, old) = match txn.locate(&d.id, false)? {
