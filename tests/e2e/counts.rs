@@ -24,6 +24,20 @@ fn trace(scene: &Scene) -> Vec<String> {
     traced(scene)
 }
 
+/// The binary with these arguments under strace, for [`traced`].
+fn start_traced(scene: &Scene, args: &[&str]) -> Group {
+    let mut strace = scene.program("strace");
+    strace.args(["-o", "trace", "deploylock"]).args(args);
+    Group::start(strace)
+}
+
+/// No more calls than are allowed for.
+#[track_caller]
+fn at_most(bound: usize, calls: &[String]) {
+    println!("{} calls", calls.len());
+    assert!(calls.len() <= bound, "{} calls: {calls:#?}", calls.len());
+}
+
 fn traced(scene: &Scene) -> Vec<String> {
     // Only a debug build looks at a descriptor before it is closed.
     let counts = |call: &&str| !call.contains("F_GETFD") && !call.starts_with("---");
@@ -32,9 +46,7 @@ fn traced(scene: &Scene) -> Vec<String> {
 
 /// The last that a waiter does between its wait and its command, as strace tells it; `freed` gives it the lock.
 fn from_waking_to_starting(scene: &Scene, freed: impl FnOnce()) -> Vec<String> {
-    let mut strace = scene.program("strace");
-    strace.args(["-o", "trace", "deploylock", "run", "-q", "--wait", "-l", "w", "--", "true"]);
-    let waiting = Group::start(strace);
+    let waiting = start_traced(scene, &["run", "-q", "--wait", "-l", "w", "--", "true"]);
     scene.until("waiting", 1);
     freed();
     assert_eq!(waiting.end().code, 0);
@@ -61,17 +73,14 @@ fn who_waited_starts_its_command_without_asking_for_the_guard() {
     let calls = (0..20).map(handed_on).filter(quick).take(3).min_by_key(Vec::len);
     let calls = calls.expect("one without the guard");
     assert!(calls.iter().any(|call| call.contains("history.jsonl")), "{calls:#?}");
-    println!("{} calls", calls.len());
-    assert!(calls.len() <= HANDED_ON, "{} calls: {calls:#?}", calls.len());
+    at_most(HANDED_ON, &calls);
 }
 
 #[test]
 fn who_hands_on_makes_no_more_system_calls_until_then_than_it_is_said_to() {
     let handing_on = |_| {
         let scene = Scene::new();
-        let mut strace = scene.program("strace");
-        strace.args(["-o", "trace", "deploylock", "run", "-q", "-l", "w", "--", "cat"]);
-        let mut first = Group::start(strace);
+        let mut first = start_traced(&scene, &["run", "-q", "-l", "w", "--", "cat"]);
         scene.until("held", 1);
         let next = Group::of(&scene, &["run", "-q", "-l", "w", "--", "true"]);
         scene.until("waiting", 1);
@@ -85,8 +94,7 @@ fn who_hands_on_makes_no_more_system_calls_until_then_than_it_is_said_to() {
         calls[ended + 1..=granted].to_vec()
     };
     let calls = (0..5).map(handing_on).min_by_key(Vec::len).unwrap();
-    println!("{} calls", calls.len());
-    assert!(calls.len() <= HANDING_ON, "{} calls: {calls:#?}", calls.len());
+    at_most(HANDING_ON, &calls);
 }
 
 #[test]
@@ -149,9 +157,8 @@ fn an_uncontended_run_makes_no_more_system_calls_than_it_is_said_to() {
     assert!(calls.iter().rposition(|call| call.starts_with("wait4")) > Some(at("unlinkat")), "{calls:#?}");
     let before = &calls[at("getcwd")..started];
     let after = &calls[ended + 1..];
-    println!("{} before, {} after", before.len(), after.len());
-    assert!(before.len() <= BEFORE, "{} calls: {before:#?}", before.len());
-    assert!(after.len() <= AFTER, "{} calls: {after:#?}", after.len());
+    at_most(BEFORE, before);
+    at_most(AFTER, after);
 }
 
 #[test]
@@ -212,8 +219,7 @@ fn who_follows_a_killed_holder_makes_no_more_system_calls_than_it_is_said_to() {
     };
     // A dying process may be seen before its locks are gone: then it is looked at again.
     let calls = (0..20).map(killed).min_by_key(Vec::len).unwrap();
-    println!("{} calls", calls.len());
-    assert!(calls.len() <= RECOVERY, "{} calls: {calls:#?}", calls.len());
+    at_most(RECOVERY, &calls);
 }
 
 #[test]
@@ -223,9 +229,7 @@ fn who_waits_in_a_crowd_does_not_ask_for_the_guard_as_the_one_ahead_notes_its_co
         let mut first = holder(&scene, &["-l", "w"]);
         let mut next = Group::of(&scene, &["run", "-q", "-l", "w", "--", "cat"]);
         scene.until("waiting", 1);
-        let mut strace = scene.program("strace");
-        strace.args(["-o", "trace", "deploylock", "run", "-q", "--shared", "-l", "w", "--", "true"]);
-        let behind = Group::start(strace);
+        let behind = start_traced(&scene, &["run", "-q", "--shared", "-l", "w", "--", "true"]);
         scene.until("waiting", 2);
         first.let_go();
         assert_eq!(first.end().code, 0);

@@ -67,8 +67,12 @@ impl Opened {
         if let Some(known) = self.identity.get() {
             return Some(*known);
         }
-        let found = identity(&sys::fstat(&self.file).ok()?);
+        let found = self.identity_now()?;
         Some(*self.identity.get_or_init(|| found))
+    }
+
+    fn identity_now(&self) -> Option<Identity> {
+        sys::fstat(&self.file).ok().as_ref().map(identity)
     }
 
     /// The same under a descriptor of this number or above, where that can be had.
@@ -89,8 +93,8 @@ impl Opened {
     /// Whether both are one file, as far as can be seen.
     #[must_use]
     pub fn is_same_file(&self, other: &Opened) -> bool {
-        let (Ok(a), Ok(b)) = (sys::fstat(&self.file), sys::fstat(&other.file)) else { return false };
-        identity(&a) == identity(&b)
+        let now = self.identity_now();
+        now.is_some() && now == other.identity_now()
     }
 }
 
@@ -561,8 +565,8 @@ impl Top {
     pub fn still_leads_to(&self, name: &str, opened: &Opened) -> bool {
         let Ok(named) = sys::stat(self.path.join(name)) else { return false };
         // Elsewhere a file may not have the same number for ever.
-        let known = if self.local { opened.identity() } else { None };
-        known.or_else(|| sys::fstat(&opened.file).ok().as_ref().map(identity)) == Some(identity(&named))
+        let ours = if self.local { opened.identity() } else { opened.identity_now() };
+        ours == Some(identity(&named))
     }
 
     /// Whether this name, and no other, leads to the file, as far as can be seen.

@@ -80,11 +80,12 @@ impl Own {
         self.entered.borrow().as_ref().is_some_and(|entered| entered.waits)
     }
 
-    /// Its record as our lease has it open.
-    pub(super) fn record(&self, top: &Top) -> Option<Arc<Opened>> {
+    /// The record of this one as our lease has it open, if it is the one that this process has entered last.
+    pub(super) fn record(&self, top: &Top, id: &Id) -> Option<Arc<Opened>> {
         // Elsewhere it is opening a file that shows what another host has made of it.
         let entered = self.entered.borrow();
-        entered.as_ref().filter(|_| top.local).and_then(|own| own.record.upgrade())
+        let own = entered.as_ref().filter(|own| top.local && own.text.says.id == *id);
+        own.and_then(|own| own.record.upgrade())
     }
 
     /// What these bytes of its record say.

@@ -131,7 +131,7 @@ impl Files<'_> {
             return None;
         }
         if self.open.is_none() {
-            let record = self.own.record(self.top);
+            let record = self.own.record(self.top, id);
             let lies_there = |own: &Arc<Opened>| self.top.is_named(Folder::Deployments(state), name, own);
             self.open = record.filter(lies_there).map(|own| (state, own));
         }

@@ -282,7 +282,7 @@ impl<'a> Files<'a> {
 /// The record of one that waited, if it lies where those lie that hold.
 pub(super) fn granted(top: &Top, own: &Own, waited: &Deployment) -> Result<Option<Arc<Deployment>>> {
     let (folder, name) = (Folder::Deployments(State::Attached), Files::stem_of(waited).name());
-    let opened = match own.record(top).filter(|_| own.is(&waited.id)) {
+    let opened = match own.record(top, &waited.id) {
         Some(opened) => Some(opened).filter(|opened| top.is_named(folder, &name, opened)),
         None => top.open_file(folder, &name, false)?.map(Arc::new),
     };
@@ -547,9 +547,7 @@ impl Txn for Files<'_> {
             if unlinked {
                 if alive {
                     self.wakes(id);
-                }
-                // A resumed one that waits is still paused beside that, and is again if it was killed.
-                if alive {
+                    // A resumed one that waits is still paused beside that, and is again if it was killed.
                     self.remove_paused(id)?;
                 }
                 return Ok(Some(stored));
