@@ -165,7 +165,10 @@ fn put_the_start_together(folder: &Path) {
     };
     let sections: String = order.lines().map(section).collect();
     let script = folder.join("start.ld");
-    let text = format!("SECTIONS {{ .text.start : {{ {sections} }} }}\nINSERT BEFORE .text;\n");
+    let text = format!(
+        "SECTIONS {{ .text.start : {{ {sections} }} }}\nINSERT BEFORE .text;\n\
+         SECTIONS {{ .data.start : {{ *(.data.rel.ro .data.rel.ro.*) *(.data .data.*) }} }}\nINSERT BEFORE .bss;\n"
+    );
     fs::write(&script, text).expect("OUT_DIR can be written");
     println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
 }

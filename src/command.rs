@@ -1,8 +1,6 @@
 //! The wrapped command: started with the record's lock in its hands, told every signal once, waited for.
 
-mod spawn;
-
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
@@ -18,6 +16,7 @@ use crate::ops;
 use crate::poll::readable;
 use crate::process;
 use crate::signals::{Came, Signals};
+use crate::spawn::Program;
 use crate::store::{self, Deadline, HandedDown, Lease, Store, StoreError, Wake};
 
 /// How long a command may run before its process is noted: until then its record says that it is being started, and
@@ -120,18 +119,10 @@ pub fn start(
     variables: &[(&str, Option<String>)],
     held: Option<HandedDown<'_>>,
 ) -> Result<Running, StartError> {
-    let (program, arguments) = argv.split_first().expect("clap asks for a command");
-    let child = match spawn::spawn(program, arguments, variables) {
-        // A script without a first line: shells run it, and so does execvp.
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            let script = [program.clone()];
-            spawn::spawn(OsStr::new("/bin/sh"), &[&script, arguments].concat(), variables)
-        }
-        other => other,
-    };
+    let child = Program { argv, variables, stdio: [None; 3], in_a_group: false }.start();
     // Nobody else is to inherit it.
     drop(held);
-    let name = || program.to_string_lossy().into_owned();
+    let name = || argv[0].to_string_lossy().into_owned();
     let child = child.map_err(|e| StartError::of(name(), e))?;
     Ok(child.into())
 }

@@ -5,22 +5,25 @@
 //! one reaches a hook: all are closed by exec but the one for a wrapped command, which is made under [`alone`].
 
 use std::ffi::OsString;
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 
 use crate::clock;
 use crate::ops::Interrupt;
 use crate::poll::readable;
 use crate::process;
+use crate::spawn::Program;
 
 /// How often to look where the end of a process is no event.
 const TICK: Duration = Duration::from_millis(20);
@@ -138,60 +141,48 @@ fn work(queue: &Receiver<Job>, mut done: UnixStream, tell: fn(&Job, &Failed)) {
 }
 
 fn run(job: &Job) -> Result<(), Failed> {
-    let mut child = spawn(job).map_err(Failed::NotStarted)?;
-    feed(&mut child, job.input.clone());
-    match wait(&mut child, job.timeout).map_err(Failed::NotStarted)? {
+    let (child, input) = spawn(job).map_err(Failed::NotStarted)?;
+    feed(input, job.input.clone());
+    match wait(child, job.timeout).map_err(Failed::NotStarted)? {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(match status.signal() {
             Some(signal) => Failed::Signal(signal),
             None => Failed::Status(status.code().unwrap_or(-1)),
         }),
         None => {
-            if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                // It has not been waited for, so the number of its group is still its own.
-                let _ = kill_process_group(pid, Signal::KILL);
-            }
-            let _ = wait(&mut child, LAST);
+            // It has not been waited for, so the number of its group is still its own.
+            let _ = kill_process_group(child, Signal::KILL);
+            let _ = wait(child, LAST);
             Err(Failed::TooLong(job.timeout))
         }
     }
 }
 
-/// In a process group of its own, so that it can be ended with all it has started.
-fn spawn(job: &Job) -> io::Result<Child> {
-    let (program, arguments) = job.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).process_group(0);
-    let output = job.output.as_ref().and_then(|fd| fd.try_clone().ok());
-    if output.is_none() {
-        command.stderr(Stdio::null());
-    }
-    command.stdout(output.map_or_else(Stdio::null, Stdio::from));
-    for (name, value) in &job.variables {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+/// In a process group of its own, so that it can be ended with all it has started. And where it is told.
+fn spawn(job: &Job) -> io::Result<(Pid, PipeWriter)> {
+    let (its, ours) = io::pipe()?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    let output = job.output.as_ref().map(OwnedFd::as_fd);
+    let error = output.is_none().then_some(null.as_fd());
+    let stdio = [Some(its.as_fd()), output.or(error), error];
+    let program = Program { argv: &job.argv, variables: &job.variables, stdio, in_a_group: true };
     let _alone = alone();
-    command.spawn()
+    Ok((program.start()?, ours))
 }
 
 /// A hook need not read what it is told, and a pipe takes only so much: that must stop nobody.
-fn feed(child: &mut Child, input: String) {
-    if let Some(mut stdin) = child.stdin.take() {
-        let write = move || drop(stdin.write_all(input.as_bytes()));
-        drop(std::thread::Builder::new().spawn(write));
-    }
+fn feed(mut stdin: PipeWriter, input: String) {
+    let write = move || drop(stdin.write_all(input.as_bytes()));
+    drop(std::thread::Builder::new().spawn(write));
 }
 
 /// How it ended; `None` where it has not ended in time.
-fn wait(child: &mut Child, bound: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: Pid, bound: Duration) -> io::Result<Option<ExitStatus>> {
     let until = clock::since_boot().saturating_add(bound);
-    let end = process::watch(&process::child(child.id()));
+    let end = process::watch(&process::child(child.as_raw_nonzero().get().unsigned_abs()));
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+        if let Some((_, status)) = retry_on_intr(|| waitpid(Some(child), WaitOptions::NOHANG))? {
+            return Ok(Some(ExitStatus::from_raw(status.as_raw())));
         }
         let left = until.saturating_sub(clock::since_boot());
         if left.is_zero() {

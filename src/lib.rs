@@ -26,6 +26,7 @@ pub mod policy;
 pub mod poll;
 pub mod process;
 pub mod signals;
+pub mod spawn;
 pub mod store;
 pub mod tied;
 pub mod topology;

@@ -1,11 +1,11 @@
 //! The binary: everything is in the library.
 
-use std::process::ExitCode;
-
 /// That of musl, against which the released program is linked, is slow.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-fn main() -> ExitCode {
-    ExitCode::from(deploylock::cli::run(std::env::args_os()))
+fn main() -> ! {
+    let code = deploylock::cli::run(std::env::args_os());
+    // At once: nothing is left to be written, and the kernel takes down what is left sooner than we would.
+    signal_hook::low_level::exit(code.into())
 }

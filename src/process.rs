@@ -3,11 +3,14 @@
 //! Evidence only; what follows from it is judged in `liveness`.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read as _};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
+
+use rustix::fs::{CWD, Mode, OFlags, open, readlinkat_raw};
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::deployment::{Id, Place, Process};
 use crate::poll;
@@ -48,8 +51,8 @@ fn seen() -> &'static (Place, Option<Doubt>) {
         let place = Place {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             boot: known(BOOT_ID, boot_id(), &mut doubt),
-            pid_ns: namespace("pid", &mut doubt),
-            time_ns: namespace("time", &mut doubt),
+            pid_ns: namespace("/proc/self/ns/pid", &mut doubt),
+            time_ns: namespace("/proc/self/ns/time", &mut doubt),
             device: 0,
         };
         (place, doubt)
@@ -59,7 +62,7 @@ fn seen() -> &'static (Place, Option<Doubt>) {
 fn known<T: Default>(path: &str, read: io::Result<T>, doubt: &mut Option<Doubt>) -> T {
     read.unwrap_or_else(|e| {
         if e.kind() != ErrorKind::NotFound {
-            let errno = rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO);
+            let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
             *doubt = Some((path.to_owned(), errno));
         }
         T::default()
@@ -68,23 +71,22 @@ fn known<T: Default>(path: &str, read: io::Result<T>, doubt: &mut Option<Doubt>)
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// In one read: the file says its length to nobody.
 fn boot_id() -> io::Result<String> {
     let mut bytes = [0; 64];
-    let mut file = fs::File::open(BOOT_ID)?;
-    let length = loop {
-        match file.read(&mut bytes) {
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            done => break done?,
-        }
-    };
-    Ok(String::from_utf8_lossy(&bytes[..length]).trim().to_owned())
+    Ok(String::from_utf8_lossy(read_once(BOOT_ID, &mut bytes)?).trim().to_owned())
 }
 
-fn namespace(kind: &str, doubt: &mut Option<Doubt>) -> u64 {
-    let path = format!("/proc/self/ns/{kind}");
-    let link = known(&path, fs::read_link(&path), doubt);
-    let text = link.to_string_lossy();
+/// As much of a file of the kernel's as there is room for, in one read: it says its length to nobody.
+fn read_once<'a>(path: &str, bytes: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let file = retry_on_intr(|| open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
+    let length = retry_on_intr(|| rustix::io::read(&file, &mut *bytes))?;
+    Ok(&bytes[..length])
+}
+
+fn namespace(path: &str, doubt: &mut Option<Doubt>) -> u64 {
+    let mut bytes = [0; 64];
+    let read = readlinkat_raw(CWD, path, &mut bytes).map_err(io::Error::from);
+    let text = std::str::from_utf8(&bytes[..known(path, read, doubt)]).unwrap_or_default();
     let digits = text.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
     digits.and_then(|d| d.parse().ok()).unwrap_or(0)
 }
@@ -123,29 +125,38 @@ struct Stat {
     threads: u64,
     start: u64,
     ignored: u64,
+    flags: u64,
+    memory: u64,
 }
+
+/// Of a process's flags: it is the kernel's own.
+const OF_THE_KERNEL: u64 = 0x0020_0000;
 
 impl Stat {
     fn read(pid: &str) -> Option<Stat> {
-        let mut file = fs::File::open(format!("/proc/{pid}/stat")).ok()?;
-        // One read gets all of it: the name is short, and so are the numbers.
+        // All of it: the name is short, and so are the numbers.
         let mut bytes = [0; 1024];
-        let length = std::io::Read::read(&mut file, &mut bytes).ok()?;
-        Stat::parse(&bytes[..length])
+        Stat::parse(read_once(&format!("/proc/{pid}/stat"), &mut bytes).ok()?)
     }
 
     /// The command's name may hold anything, so fields are counted after the last `)`.
     fn parse(bytes: &[u8]) -> Option<Stat> {
-        let text = String::from_utf8_lossy(bytes);
-        let (_, rest) = text.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let number = |field: usize| fields.get(field - 3)?.parse().ok();
+        let name = bytes.iter().rposition(|b| *b == b')')?;
+        let mut fields = std::str::from_utf8(&bytes[name + 1..]).ok()?.split_ascii_whitespace().zip(3..);
+        let mut field = |number| fields.find(|(_, n)| *n == number).map(|(text, _)| text);
         Some(Stat {
-            state: *fields.first()?.as_bytes().first()?,
-            threads: number(20)?,
-            start: number(22)?,
-            ignored: number(33)?,
+            state: *field(3)?.as_bytes().first()?,
+            flags: field(9)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
+            start: field(22)?.parse().ok()?,
+            memory: field(23)?.parse().ok()?,
+            ignored: field(33)?.parse().ok()?,
         })
+    }
+
+    /// It is ending, or dead.
+    fn has_lost_its_memory(&self) -> bool {
+        self.memory == 0 && self.flags & OF_THE_KERNEL == 0
     }
 
     /// A leader that called `pthread_exit` is in state Z while its other threads live. One that only exits (`PF_EXITING`)
@@ -195,10 +206,6 @@ pub fn ended(watched: &[BorrowedFd<'_>], bound: Duration) -> Vec<bool> {
 
 #[cfg(target_os = "linux")]
 fn exists(pid: rustix::process::Pid) -> Presence {
-    use std::os::fd::AsFd as _;
-
-    use rustix::io::Errno;
-
     match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
         Ok(fd) => {
             let ended = ended(&[fd.as_fd()], Duration::ZERO).contains(&true);
@@ -218,8 +225,8 @@ fn exists(pid: rustix::process::Pid) -> Presence {
 
 fn signalable(pid: rustix::process::Pid) -> Presence {
     match rustix::process::test_kill_process(pid) {
-        Ok(()) | Err(rustix::io::Errno::PERM) => Presence::Exists,
-        Err(rustix::io::Errno::SRCH) => Presence::Gone,
+        Ok(()) | Err(Errno::PERM) => Presence::Exists,
+        Err(Errno::SRCH) => Presence::Gone,
         Err(_) => Presence::Unknown,
     }
 }
@@ -240,19 +247,37 @@ pub fn any_carries(id: &Id, since: u64) -> Presence {
     let wanted = format!("DEPLOYLOCK_ID={id}");
     let mut answer = Presence::Gone;
     for pid in pids {
-        match fs::read(format!("/proc/{pid}/environ")) {
+        let may_be = match fs::read(format!("/proc/{pid}/environ")) {
             Ok(all) if is_command_of(&wanted, &all) => return Presence::Exists,
-            Ok(_) => {}
-            Err(e) if has_no_memory(&e) || is_older(pid, since) || is_gone(pid) => {}
-            Err(_) => answer = Presence::Unknown,
+            Ok(all) => all.is_empty() && is_ending(pid, since),
+            Err(e) if e.kind() == ErrorKind::NotFound => false,
+            Err(e) if Errno::from_io_error(&e) == Some(Errno::SRCH) => is_ending(pid, since),
+            Err(_) => !is_older(pid, since) && !is_gone(pid),
+        };
+        if may_be {
+            answer = Presence::Unknown;
         }
     }
     answer
 }
 
-/// It has ended, or is about to, or is the kernel's own.
-fn has_no_memory(e: &io::Error) -> bool {
-    e.kind() == ErrorKind::NotFound || rustix::io::Errno::from_io_error(e) == Some(rustix::io::Errno::SRCH)
+/// How long to wait for a process that is about to end.
+const ENDING: Duration = Duration::from_millis(50);
+
+/// Its memory is gone, and what is not told by that any more, but not all that it has open. As that does not take long, it
+/// is waited for.
+fn is_ending(pid: u32, since: u64) -> bool {
+    let ending = || {
+        let stat = Stat::read(&pid.to_string());
+        stat.is_some_and(|stat| stat.has_lost_its_memory() && stat.start >= since && !stat.is_dead())
+    };
+    if !ending() {
+        return false;
+    }
+    if let Some(end) = watch(&Process { pid, start: 0 }) {
+        let _ = ended(&[end.as_fd()], ENDING);
+    }
+    ending()
 }
 
 fn is_older(pid: u32, since: u64) -> bool {
@@ -265,10 +290,9 @@ fn is_gone(pid: u32) -> bool {
 
 /// The names in a folder that are numbers: all of them, or an error.
 fn numbers_in(path: &str) -> rustix::io::Result<Vec<u32>> {
-    use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut numbers = Vec::new();
-    for entry in rustix::fs::Dir::new(rustix::fs::open(path, flags, Mode::empty())?)? {
+    for entry in rustix::fs::Dir::new(open(path, flags, Mode::empty())?)? {
         numbers.extend(entry?.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
     }
     Ok(numbers)
@@ -318,9 +342,8 @@ pub fn home() -> Option<PathBuf> {
 fn in_passwd(field: usize) -> Option<String> {
     let uid = rustix::process::getuid().as_raw().to_string();
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
-    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let own = lines.find(|fields| fields.get(2) == Some(&uid.as_str()))?;
-    own.get(field).filter(|text| !text.is_empty()).map(|text| (*text).to_owned())
+    let own = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid))?;
+    own.split(':').nth(field).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -332,17 +355,20 @@ mod tests {
         let mut fields = vec!["0"; 50];
         fields[0] = "S";
         fields[17] = "3"; // threads, field 20
+        fields[6] = "2097216"; // flags, field 9
         fields[19] = "777"; // start, field 22
+        fields[20] = "8192"; // memory, field 23
         fields[30] = "4096"; // ignored, field 33
         let text = format!("12 (a) b (c)) {}", fields.join(" "));
         let stat = Stat::parse(text.as_bytes()).unwrap();
-        assert_eq!(stat, Stat { state: b'S', threads: 3, start: 777, ignored: 4096 });
+        let told = Stat { state: b'S', threads: 3, start: 777, ignored: 4096, flags: 2097216, memory: 8192 };
+        assert_eq!(stat, told);
         assert_eq!(Stat::parse(b"12 (no end"), None);
     }
 
     #[test]
     fn a_zombie_leader_with_threads_is_not_dead() {
-        let stat = |threads| Stat { state: b'Z', threads, start: 1, ignored: 0 };
+        let stat = |threads| Stat { state: b'Z', threads, start: 1, ignored: 0, flags: 0, memory: 0 };
         assert!(stat(1).is_dead());
         assert!(!stat(2).is_dead());
     }

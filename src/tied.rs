@@ -12,6 +12,8 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use nix::sys::signal::SigSet;
+
 pub use standby::Standby;
 
 /// This program.
@@ -62,7 +64,7 @@ pub fn become_command(arguments: &[OsString]) -> Option<Unused> {
                 return not_started(e);
             }
         }
-        Some(STANDBY) => match ask(parent).map(|()| standby::told()) {
+        Some(STANDBY) => match unblock().and_then(|()| ask(parent)).map(|()| standby::told()) {
             Ok(Ok(Some(told))) => variables = told,
             Ok(Err(e)) => return not_started(e),
             Ok(Ok(None)) | Err(_) => return Some(Unused::NotWanted),
@@ -86,6 +88,11 @@ fn command(program: &OsStr, variables: &Variables) -> Command {
         };
     }
     command
+}
+
+/// Who started it has signals blocked (`src/signals.rs`).
+fn unblock() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer and what it may use of this crate. `tests` modules may use what they test with.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("deployment", &["model"]),
     ("clock", &[]),
@@ -18,10 +18,11 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("liveness", &["model", "deployment", "process"]),
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
     ("ops", &["model", "deployment", "clock", "freeze", "engine", "poll", "process", "liveness", "store"]),
+    ("spawn", &[]),
     ("tied", &[]),
     ("signals", &["ops"]),
-    ("hook", &["clock", "poll", "process", "ops"]),
-    ("command", &["deployment", "clock", "poll", "process", "ops", "signals", "store"]),
+    ("hook", &["clock", "poll", "process", "ops", "spawn"]),
+    ("command", &["deployment", "clock", "poll", "process", "ops", "signals", "spawn", "store"]),
     ("output", &["model", "deployment", "clock", "freeze", "engine", "ops"]),
     (
         "cli",

@@ -41,6 +41,7 @@ mod wait;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Args, FromArgMatches as _};
@@ -218,7 +219,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
         Err(e) => {
             match lacks(LACKING, &e) {
                 Some(text) => terminal::complain(&text),
-                None => _ = e.print(),
+                None => _ = e.print().and_then(|()| std::io::stdout().flush()),
             }
             u8::try_from(e.exit_code()).unwrap_or(code::USAGE)
         }

@@ -284,9 +284,14 @@ impl Line {
     }
 
     fn key(&mut self, key: &str) {
-        self.json.push_str(if self.json.len() > 1 { ",\"" } else { "\"" });
+        if self.json.len() > 1 {
+            self.json.push(',');
+        }
+        // By single bytes: the C library takes 20 ns to copy a text, however short.
+        self.json.push('"');
         self.json.push_str(key);
-        self.json.push_str("\":");
+        self.json.push('"');
+        self.json.push(':');
     }
 
     fn text(&mut self, key: &str, value: Option<&str>) {

@@ -5,9 +5,9 @@ use crate::harness::{Scene, eventually};
 use crate::tools::{Group, holder, read};
 
 /// From looking for a topology to starting the command.
-const BEFORE: usize = 49;
+const BEFORE: usize = 48;
 /// From the command's end to the end of the program.
-const AFTER: usize = 29;
+const AFTER: usize = 27;
 /// From its command's end to the grant for who waits behind it.
 const HANDING_ON: usize = 24;
 /// From waking as that is done to starting the command.

@@ -186,10 +186,16 @@ pub fn signal(pid: u32, name: &str) {
 
 /// Waits for a condition, looking often; fails loudly after [`PATIENCE`].
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    within(PATIENCE, what, condition);
+}
+
+/// As [`eventually`], with a bound of one's own.
+#[track_caller]
+pub fn within(bound: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < PATIENCE, "never happened: {what}");
+        assert!(began.elapsed() < bound, "not within {bound:?}: {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }

@@ -250,6 +250,31 @@ fn no_hook_inherits_what_keeps_the_locks() {
 }
 
 #[test]
+fn a_hook_has_no_signal_blocked_or_ignored_and_a_group_of_its_own() {
+    let scene = hooked(
+        "grep -E '^Sig(Blk|Ign)' /proc/self/status >> status; ps -o pgid= $$ >> groups; echo $$ >> pids",
+        "30s",
+    );
+    scene.ok(&["run", "-e", "prod", "--", "true"]);
+    for line in read(&scene, "status").lines() {
+        // The real-time signals of the C library may come ignored from whoever started the tests.
+        let mask = u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap();
+        assert_eq!(mask & 0x7fff_ffff, 0, "{line}");
+    }
+    let groups = read(&scene, "groups").replace(' ', "");
+    assert_eq!(groups, read(&scene, "pids"));
+    assert_eq!(groups.lines().count(), 2);
+}
+
+#[test]
+fn a_hook_without_a_first_line_is_run_by_the_shell() {
+    let scene = hooked("", "30s");
+    program(&scene, "hook", &format!("{RECORD}\n"));
+    let said = scene.run(&["run", "-e", "prod", "--", "true"]);
+    assert_eq!((said.code, events(&scene)), (0, vec!["grant".to_owned(), "release".to_owned()]), "{said:?}");
+}
+
+#[test]
 fn a_hook_that_outlives_a_killed_run_keeps_no_lock() {
     let scene = hooked("echo $$ > pid; exec sleep 1000", "100s");
     let mut run = Group::of(&scene, &["run", "-l", "a", "--", "true"]);

@@ -77,14 +77,14 @@ const COMMAND: &str = "import os,sys,time\nos.closerange(3, 4096)\n\
                        f = open('up.new','w'); f.write(str(os.getpid())); f.close(); os.rename('up.new', 'up')\n\
                        while not os.path.exists('end'): time.sleep(0.05)\n";
 
-fn words() -> [&'static str; 8] {
-    ["run", "-n", "-l", "a", "--", python(), "-c", COMMAND]
+fn words(script: &str) -> [&str; 8] {
+    ["run", "-n", "-l", "a", "--", python(), "-c", script]
 }
 
 /// Its wrapper was killed when the command's number had been noted.
 fn command_by_number() -> Holder {
     let scene = Scene::new();
-    let wrapper = Group::of(&scene, &words());
+    let wrapper = Group::of(&scene, &words(COMMAND));
     let command = Doomed(until_written(&scene, "up").parse().unwrap());
     let noted = || {
         let records = crate::cases::files_below(&scene.path("locks/deployments/attached"));
@@ -97,15 +97,19 @@ fn command_by_number() -> Holder {
 
 /// Its wrapper was killed before that.
 fn command_by_environment() -> Holder {
+    command_that_is_not_noted(COMMAND)
+}
+
+fn command_that_is_not_noted(script: &str) -> Holder {
     let scene = Scene::new();
     std::fs::write(scene.path("end"), "").unwrap();
-    scene.ok(&words());
-    assert_eq!(points(&scene, &words()).1.code, 0);
+    scene.ok(&words(script));
+    assert_eq!(points(&scene, &words(script)).1.code, 0);
     let all = every(&read(&scene, "calls"));
     let spawn = all.iter().position(|p| ["clone3", "clone", "vfork"].contains(&p.name.as_str())).unwrap();
     let note = all[spawn..].iter().find(|p| p.name == "pwrite64").unwrap();
     ["end", "up"].iter().for_each(|file| std::fs::remove_file(scene.path(file)).unwrap());
-    let mut wrapper = Group::start(injected(&scene, note, "signal=KILL", &words()));
+    let mut wrapper = Group::start(injected(&scene, note, "signal=KILL", &words(script)));
     let command = Doomed(until_written(&scene, "up").parse().unwrap());
     eventually("the wrapper is killed", || !wrapper.is_running());
     Holder::new(scene, Some(wrapper), Some(command))
@@ -156,6 +160,27 @@ fn the_end_of_a_command_known_by_its_environment_lets_a_waiter_in() {
     std::fs::write(scene.path("end"), "").unwrap();
     soon("it is let in", || !waiting.is_running());
     assert_eq!(waiting.end().code, 0);
+}
+
+/// What a process has open it loses one after the other as it ends, the last opened first, and a watch of folders takes
+/// its time. The command's memory is gone by then, and its environment with it.
+#[test]
+fn a_command_known_by_its_environment_holds_until_it_has_let_go_of_all() {
+    let script = "import ctypes,fcntl,os,time\nc = ctypes.CDLL(None)\n\
+                  critical = os.open('critical', os.O_CREAT | os.O_RDWR); fcntl.flock(critical, fcntl.LOCK_EX)\n\
+                  for n in range(20): c.inotify_add_watch(c.inotify_init1(os.O_CLOEXEC), b'.', 2)\n\
+                  f = open('up.new','w'); f.write(str(os.getpid())); f.close(); os.rename('up.new', 'up')\n\
+                  while not os.path.exists('end'): time.sleep(0.01)\n";
+    for _ in 0..5 {
+        let holder = command_that_is_not_noted(script);
+        let scene = &holder.scene;
+        let critical = ["run", "--wait", "-l", "a", "--", "flock", "-n", "-E", "99", "critical", "true"];
+        let mut waiting = Group::of(scene, &critical);
+        scene.until("waiting", 1);
+        std::fs::write(scene.path("end"), "").unwrap();
+        soon("it is let in", || !waiting.is_running());
+        assert_eq!(waiting.end().code, 0);
+    }
 }
 
 #[test]

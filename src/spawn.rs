@@ -1,0 +1,113 @@
+//! Starting a program by `posix_spawn`, which shares this process's memory until the program is there.
+//!
+//! The standard library's `Command` does so with some C libraries only, sorts the whole environment first, and leaves
+//! a program the signals blocked that are blocked here (`src/signals.rs`).
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::process::Pid;
+
+/// A program that is to be started, looked for on the `PATH`.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<'a, V> {
+    /// Its name and its arguments.
+    pub argv: &'a [OsString],
+    /// What its environment has besides ours, or has not.
+    pub variables: &'a [(&'a str, Option<V>)],
+    /// What it has in the place of our standard input, output and error. Their numbers are above those.
+    pub stdio: [Option<BorrowedFd<'a>>; 3],
+    /// It is the first of a process group of its own.
+    pub in_a_group: bool,
+}
+
+impl<V: AsRef<OsStr>> Program<'_, V> {
+    /// Starts it. It has no signal blocked, and `SIGPIPE`, which every Rust program ignores, as it is by default.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be executed, no name is given, or a text has a NUL in it.
+    pub fn start(&self) -> io::Result<Pid> {
+        let name = self.argv.first().ok_or(io::ErrorKind::InvalidInput)?;
+        match self.spawn(name, self.argv) {
+            // A script without a first line: shells run it, and so does execvp.
+            Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+                let shell = OsString::from("/bin/sh");
+                self.spawn(&shell, &[std::slice::from_ref(&shell), self.argv].concat())
+            }
+            other => other,
+        }
+    }
+
+    fn spawn(&self, name: &OsStr, argv: &[OsString]) -> io::Result<Pid> {
+        let name = CString::new(name.as_bytes())?;
+        let argv: Vec<CString> =
+            argv.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<_, _>>()?;
+        let mut attributes = PosixSpawnAttr::init()?;
+        let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK;
+        flags.set(PosixSpawnFlags::POSIX_SPAWN_SETPGROUP, self.in_a_group);
+        attributes.set_flags(flags)?;
+        attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        let mut actions = PosixSpawnFileActions::init()?;
+        for (number, file) in (0..).zip(self.stdio) {
+            if let Some(file) = file {
+                actions.add_dup2(file.as_raw_fd(), number)?;
+            }
+        }
+        let pid = posix_spawnp(&name, &actions, &attributes, &argv, &environment(self.variables)?)?;
+        Ok(Pid::from_raw(pid.as_raw()).expect("a child has a number"))
+    }
+}
+
+/// Ours, with these set or left out.
+fn environment<V: AsRef<OsStr>>(variables: &[(&str, Option<V>)]) -> io::Result<Vec<CString>> {
+    let ours = std::env::vars_os().filter(|(name, _)| variables.iter().all(|(n, _)| name != *n));
+    let ours = ours.map(|(name, value)| line(name, &value));
+    let given = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let given = given.map(|(name, value)| line(OsString::from(name), value.as_ref()));
+    ours.chain(given).collect()
+}
+
+fn line(name: OsString, value: &OsStr) -> io::Result<CString> {
+    let mut line = name.into_vec();
+    line.reserve_exact(value.len() + 2);
+    line.push(b'=');
+    line.extend_from_slice(value.as_bytes());
+    Ok(CString::new(line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_set_replaced_and_left_out_and_a_nul_is_refused() {
+        let (name, _) = std::env::vars_os().next().expect("tests have an environment");
+        let name = name.to_str().unwrap();
+        let lines = |value: Option<&str>| {
+            let environment = environment(&[(name, value), ("NEW", Some("a=b"))]);
+            let prefix = format!("{name}=");
+            let lines = environment.unwrap().into_iter().map(|line| line.into_string().unwrap());
+            lines.filter(|line| line.starts_with(&prefix) || line.starts_with("NEW=")).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(Some("other")), [format!("{name}=other"), "NEW=a=b".to_owned()]);
+        assert_eq!(lines(None), ["NEW=a=b"]);
+        assert_eq!(environment(&[("NEW", Some("a\0b"))]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn what_is_not_there_or_no_program_is_an_error() {
+        for (name, errno) in [("no-such-program", rustix::io::Errno::NOENT), ("/", rustix::io::Errno::ACCESS)]
+        {
+            let argv = [OsString::from(name)];
+            let variables: &[(&str, Option<&str>)] = &[];
+            let program = Program { argv: &argv, variables, stdio: [None; 3], in_a_group: false };
+            let failed = program.start().unwrap_err();
+            assert_eq!(failed.raw_os_error(), Some(errno.raw_os_error()), "{name}");
+        }
+    }
+}
