@@ -100,6 +100,10 @@ fn link_statically(musl: Option<&Path>) {
     // Fewer pieces to map, fewer pages to fault in.
     println!("cargo:rustc-link-arg-bins=-Wl,-z,noseparate-code,-z,norelro");
     if linker_is_rustc_s_own() {
+        if is_lld() {
+            // GNU's does so anyway, and may not know the word.
+            println!("cargo:rustc-link-arg-bins=-Wl,--no-rosegment");
+        }
         leave_unwind_tables_out(&folder);
         put_the_start_together(&folder);
     }
@@ -136,6 +140,16 @@ fn linker_is_rustc_s_own() -> bool {
     println!("cargo:rerun-if-env-changed=RUSTC_LINKER");
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     env::var_os("RUSTC_LINKER").is_none() && !flags.contains("link-arg") && !flags.contains("linker")
+}
+
+/// What rustc links with on this processor since its 1.90.
+fn is_lld() -> bool {
+    let rustc = env::var_os("RUSTC").expect("cargo sets it");
+    let said = Command::new(rustc).arg("--version").output();
+    let version = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64")
+        && minor.is_some_and(|minor| minor >= 90)
 }
 
 /// A tenth of the program would be tables for unwinding, and a panic ends this one at once (`panic = "abort"`).

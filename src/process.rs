@@ -2,6 +2,7 @@
 //!
 //! Evidence only; what follows from it is judged in `liveness`.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -76,7 +77,7 @@ fn boot_id() -> io::Result<String> {
     Ok(String::from_utf8_lossy(read_once(BOOT_ID, &mut bytes)?).trim().to_owned())
 }
 
-/// As much of a file of the kernel's as there is room for, in one read: it says its length to nobody.
+/// As much of a file as there is room for, in one read: one of the kernel's says its length to nobody.
 fn read_once<'a>(path: &str, bytes: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let file = retry_on_intr(|| open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
     let length = retry_on_intr(|| rustix::io::read(&file, &mut *bytes))?;
@@ -338,10 +339,18 @@ pub fn home() -> Option<PathBuf> {
     named.or_else(|| in_passwd(5).map(PathBuf::from))
 }
 
+const PASSWD: &str = "/etc/passwd";
+
 /// This user's field of `/etc/passwd`, where there is one and it says something.
 fn in_passwd(field: usize) -> Option<String> {
     let uid = rustix::process::getuid().as_raw().to_string();
-    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let mut bytes = [0; 2048];
+    let first = read_once(PASSWD, &mut bytes).ok()?;
+    let passwd = match first.len() < 2048 {
+        // A read that is shorter than the room for it was the whole file.
+        true => Cow::Borrowed(std::str::from_utf8(first).ok()?),
+        false => Cow::Owned(fs::read_to_string(PASSWD).ok()?),
+    };
     let own = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid))?;
     own.split(':').nth(field).filter(|text| !text.is_empty()).map(str::to_owned)
 }

@@ -98,7 +98,7 @@ impl Source {
     fn read(&self) -> Result<Known, Failure> {
         let explicit = self.global.config.clone();
         let cwd = std::env::current_dir().unwrap_or_default();
-        let user_config = folders::of_user().map(|f| f.config.join(FILE_NAME));
+        let user_config = folders::config().map(|folder| folder.join(FILE_NAME));
         let search = Search { explicit, cwd, user_config, system: PathBuf::from(SYSTEM_FILE) };
         Ok(match locate::find(&search)? {
             Found::File { path, text } => Known::Topology(Box::new(Topology::parse(&path, &text)?)),
@@ -150,11 +150,11 @@ impl Context {
         if let Some(directory) = topology.and_then(Topology::store_directory) {
             return Ok(Place { directory, mode, steps: None });
         }
-        let folders = folders::of_user().ok_or_else(|| {
+        let directory = folders::state().ok_or_else(|| {
             let why = "no lock directory: there is no home folder to put one in; name one with --lock-dir";
             Failure::text(code::FAILED, why)
         })?;
-        Ok(Place { directory: folders.state, mode: mode.or(Some(PRIVATE)), steps: None })
+        Ok(Place { directory, mode: mode.or(Some(PRIVATE)), steps: None })
     }
 
     /// How the program has to be called to mean the same store and topology.

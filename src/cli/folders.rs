@@ -3,16 +3,22 @@
 use std::path::PathBuf;
 
 /// The name of our folder in each of them.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 const OURS: &str = "deploylock";
 
-/// The folders of the user.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Folders {
-    /// Of settings.
-    pub config: PathBuf,
-    /// Of what a program keeps.
-    pub state: PathBuf,
+/// Of settings.
+pub fn config() -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    return folder("XDG_CONFIG_HOME", ".config");
+    #[cfg(not(target_os = "linux"))]
+    return Some(of_system()?.config_dir().to_owned());
+}
+
+/// Of what a program keeps.
+pub fn state() -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    return folder("XDG_STATE_HOME", ".local/state");
+    #[cfg(not(target_os = "linux"))]
+    return of_system().map(|folders| folders.state_dir().unwrap_or(folders.data_local_dir()).to_owned());
 }
 
 /// By the XDG Base Directory Specification: an absolute path in the variable, else the one below the home folder.
@@ -21,24 +27,18 @@ pub struct Folders {
 /// `$HOME` says none, and that library's name service has no place in a static program: it loads its modules from
 /// the machine, of another version perhaps, and is a tenth of the program by size.
 #[cfg(target_os = "linux")]
-pub fn of_user() -> Option<Folders> {
+fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     let home = crate::process::home()?;
-    let folder = |variable: &str, below_home: &str| {
-        let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        named.unwrap_or_else(|| home.join(below_home)).join(OURS)
-    };
-    Some(Folders {
-        config: folder("XDG_CONFIG_HOME", ".config"),
-        state: folder("XDG_STATE_HOME", ".local/state"),
-    })
+    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let mut path = named.unwrap_or_else(|| home.join(below_home));
+    path.push(OURS);
+    Some(path)
 }
 
 /// As the system has them.
 #[cfg(not(target_os = "linux"))]
-pub fn of_user() -> Option<Folders> {
-    let folders = directories::ProjectDirs::from("", "", OURS)?;
-    let state = folders.state_dir().unwrap_or(folders.data_local_dir()).to_owned();
-    Some(Folders { config: folders.config_dir().to_owned(), state })
+fn of_system() -> Option<directories::ProjectDirs> {
+    directories::ProjectDirs::from("", "", OURS)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -48,8 +48,7 @@ mod tests {
     #[test]
     fn they_are_where_other_programs_have_theirs() {
         let theirs = directories::ProjectDirs::from("", "", OURS).unwrap();
-        let theirs =
-            Folders { config: theirs.config_dir().to_owned(), state: theirs.state_dir().unwrap().to_owned() };
-        assert_eq!(of_user(), Some(theirs));
+        assert_eq!(config().as_deref(), Some(theirs.config_dir()));
+        assert_eq!(state().as_deref(), theirs.state_dir());
     }
 }

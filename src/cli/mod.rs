@@ -42,6 +42,7 @@ mod watch;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::mem::ManuallyDrop;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, Args, FromArgMatches as _};
@@ -208,13 +209,20 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
         None => {}
     }
     if let Some((global, call)) = quick::parse(&arguments) {
-        let context = Context::new(global);
+        // The end of the process gives them back sooner than we would.
+        let (context, _arguments) = (ManuallyDrop::new(Context::new(global)), ManuallyDrop::new(arguments));
         return finish(call.exec(&context), Some(&context));
     }
+    by_grammar(&arguments)
+}
+
+/// Not a part of [`run`], so that its many locals do not lie between a plain run's: each page of a stack is a fault.
+#[inline(never)]
+fn by_grammar(arguments: &[OsString]) -> u8 {
     if arguments.get(1).is_some_and(|word| word == names::WORD) {
         return names::complete(&arguments[2..]);
     }
-    match parse(&arguments) {
+    match parse(arguments) {
         Ok(matches) => dispatch(matches),
         Err(e) => {
             match lacks(LACKING, &e) {

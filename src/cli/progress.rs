@@ -1,5 +1,6 @@
 //! How a wait is told: one living line on a terminal; without one a line at the start, one a minute, one at the end.
 
+use std::cell::LazyCell;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,8 @@ const LOGGED: Duration = Duration::from_secs(60);
 /// Tells a person or a log how a wait goes.
 pub struct Line {
     quiet: bool,
-    living: bool,
+    /// A person is looking. Asked for when there is something to tell.
+    living: LazyCell<bool>,
     last: Option<Duration>,
     told: bool,
 }
@@ -26,9 +28,9 @@ pub struct Line {
 impl Line {
     /// As the options and the terminal want it.
     pub fn new(global: &Global) -> Self {
-        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
-        let living = terminal::stderr_is_terminal() && !dumb;
-        Line { quiet: global.quiet, living, last: None, told: false }
+        let living =
+            || terminal::stderr_is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
+        Line { quiet: global.quiet, living: LazyCell::new(living), last: None, told: false }
     }
 
     /// The wait is over, and the locks are held.
@@ -41,7 +43,7 @@ impl Line {
 
     /// Takes the living line away.
     pub fn clear(&mut self) {
-        if self.living && self.told {
+        if self.told && *self.living {
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K");
         }
     }
@@ -54,7 +56,7 @@ impl Line {
         }
         let now = clock::now();
         let text = format!("deploylock: {}", text(now.wall));
-        if self.living {
+        if *self.living {
             let width = terminal::columns(std::io::stderr()).unwrap_or(80);
             let text = style::fit(&text, width.saturating_sub(1));
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K{text}");
@@ -80,11 +82,7 @@ impl Progress for Line {
     }
 
     fn every(&self) -> Option<Duration> {
-        match (self.quiet, self.living) {
-            (true, _) => None,
-            (false, true) => Some(LIVING),
-            (false, false) => Some(LOGGED),
-        }
+        (!self.quiet).then(|| if *self.living { LIVING } else { LOGGED })
     }
 
     fn wanted(&self) -> bool {

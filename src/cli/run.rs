@@ -1,6 +1,7 @@
 //! `run`: take the locks, run the command, give them back.
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,12 +96,13 @@ pub struct Run {
 
 impl Exec for Run {
     fn exec(self, context: &Context) -> Answer {
-        // Given back by the end of the process, which is sooner than one by one.
-        let mut signals = std::mem::ManuallyDrop::new(Signals::take_over(process::myself().1)?);
-        match (&self.id, &self.resume) {
-            (Some(id), _) => self.under_acquired(context, id, &mut signals),
-            (None, Some(id)) => self.resumed(context, id, &mut signals),
-            (None, None) => self.anew(context, &mut signals),
+        // Given back by the end of the process, which is sooner than one by one. So is the store.
+        let this = ManuallyDrop::new(self);
+        let mut signals = ManuallyDrop::new(Signals::take_over(process::myself().1)?);
+        match (&this.id, &this.resume) {
+            (Some(id), _) => this.under_acquired(context, id, &mut signals),
+            (None, Some(id)) => this.resumed(context, id, &mut signals),
+            (None, None) => this.anew(context, &mut signals),
         }
     }
 }
@@ -108,24 +110,24 @@ impl Exec for Run {
 impl Run {
     fn anew(&self, context: &Context, signals: &mut Signals) -> Answer {
         let plan = self.target.versioned_plan(context, !self.resource.is_empty())?;
-        let store = context.store()?;
+        let store = ManuallyDrop::new(context.store()?);
         let mut draft = draft(&self.target, &self.record, &plan, inherited_id());
         draft.command = true;
         draft.supersede |= self.supersede;
         draft.refuse_manual = self.wait.refuse_manual(&plan);
-        draft.gate = gate(context, &store, &draft, self.record.override_freeze.as_deref())?;
+        draft.gate = gate(context, &*store, &draft, self.record.override_freeze.as_deref())?;
         let resources = self.resources()?;
         if let Some(resources) = &resources {
             let asked =
                 Asked { locks: &draft.locks, operation: draft.operation, parent: draft.parent.as_ref() };
-            if let Some(same) = versions::duplicate(&store, &asked, resources)? {
+            if let Some(same) = versions::duplicate(&*store, &asked, resources)? {
                 return Ok(nothing_to_do(context, &same));
             }
         }
         let patience = self.wait.patience().unwrap_or_else(|| policy_patience(&plan, false));
         let attempt =
             Attempt { draft, patience, retry: plan.retry_interval, words: self.target.words(), resources };
-        self.attempt(context, &store, attempt, signals)
+        self.attempt(context, &*store, attempt, signals)
     }
 
     /// Under locks that stay when the command has ended.

@@ -1,5 +1,6 @@
 //! A command under locks: started, watched, and what becomes of the locks when it has ended.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -81,7 +82,11 @@ impl UnderLocks<'_> {
         }
         let ended = self.watch(d, &mut running, Some(lease.as_ref()), leftovers)?;
         let code = self.finish(d, ended)?;
-        drop((running, lease));
+        drop(running);
+        // A server has to be told. Descriptors are given back by the end of the process, which is sooner.
+        if lease.deadline().is_none() {
+            std::mem::forget(lease);
+        }
         pass_on_interrupt(self.context, ended, code);
         Ok(code)
     }
@@ -171,7 +176,11 @@ impl UnderLocks<'_> {
             return Ok(self.keep(d, ended.code, "the command failed"));
         }
         let failed = (ended.code != 0).then_some(i32::from(ended.code));
-        match release::give_back(self.store, &Deployment { failed, ..d.clone() }, outcome) {
+        let d = match d.failed == failed {
+            true => Cow::Borrowed(d),
+            false => Cow::Owned(Deployment { failed, ..d.clone() }),
+        };
+        match release::give_back(self.store, &d, outcome) {
             Ok(true) => Ok(ended.code),
             Ok(false) | Err(StoreError::Removed(_)) => {
                 complain(&format!("{} {}", taken_away(self.store, &d.id), "while the command ran"));

@@ -78,7 +78,7 @@ pub fn find(search: &Search) -> Result<Found, LocateError> {
         let text = read(path)?.ok_or_else(|| LocateError::Missing { path: path.clone() })?;
         return Ok(Found::File { path: path.clone(), text });
     }
-    let mut looked = Vec::new();
+    let mut looked = Vec::with_capacity(8);
     for path in candidates(search) {
         // By their text: names that differ in it and mean the same are only looked at twice.
         if looked.iter().any(|before: &PathBuf| before.as_os_str() == path.as_os_str()) {
@@ -97,7 +97,12 @@ pub fn find(search: &Search) -> Result<Found, LocateError> {
 }
 
 fn candidates(search: &Search) -> impl Iterator<Item = PathBuf> {
-    let upwards = search.cwd.ancestors().map(|folder| folder.join(FILE_NAME));
+    let upwards = search.cwd.ancestors().map(|folder| {
+        // Each run comes by here: room for all of it at once.
+        let mut path = PathBuf::with_capacity(folder.as_os_str().len() + 1 + FILE_NAME.len());
+        path.extend([folder, Path::new(FILE_NAME)]);
+        path
+    });
     upwards.chain(search.user_config.clone()).chain([search.system.clone()])
 }
 

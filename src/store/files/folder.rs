@@ -18,7 +18,7 @@ use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFl
 use rustix::io::Errno;
 
 use super::layout::PARENTS;
-pub use super::layout::{Folder, Modes, Step, Steps, folder_name};
+pub use super::layout::{Folder, Modes, Step, Steps};
 use crate::clock::{self, Now};
 use crate::store::{Result, StoreError};
 
@@ -145,7 +145,7 @@ impl Top {
     pub fn show(&self, folder: Folder, name: &str) -> PathBuf {
         match folder {
             Folder::Top => self.path.join(name),
-            _ => self.path.join(folder.path()).join(name),
+            _ => self.path.join(&*folder.path()).join(name),
         }
     }
 
@@ -154,7 +154,7 @@ impl Top {
     /// # Errors
     /// When one cannot be made.
     pub fn make_folders(&self) -> Result<()> {
-        for path in PARENTS.into_iter().map(str::to_owned).chain(Folder::all().map(Folder::path)) {
+        for path in PARENTS.into_iter().map(Cow::from).chain(Folder::all().map(Folder::path)) {
             self.make_folder(Folder::Top, &path)?;
         }
         // A record is no more durable than the folders above it.

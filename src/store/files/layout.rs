@@ -1,5 +1,6 @@
 //! What lies in the lock directory, and the steps that change it. No I/O.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::clock::{self, Now};
@@ -39,29 +40,21 @@ impl Folder {
 
     /// Its path below the lock directory.
     #[must_use]
-    pub fn path(self) -> String {
+    pub fn path(self) -> Cow<'static, str> {
         match self {
-            Folder::Top => ".".to_owned(),
-            Folder::Deployments(state) => format!("deployments/{}", folder_name(state)),
-            Folder::Locks(kind) => format!("locks/{}", kind.as_str()),
-            Folder::Ledger => "ledger".to_owned(),
+            Folder::Top => ".".into(),
+            Folder::Deployments(State::Waiting) => "deployments/waiting".into(),
+            Folder::Deployments(State::Attached) => "deployments/attached".into(),
+            Folder::Deployments(State::Detached) => "deployments/detached".into(),
+            Folder::Deployments(State::Paused) => "deployments/paused".into(),
+            Folder::Locks(kind) => format!("locks/{}", kind.as_str()).into(),
+            Folder::Ledger => "ledger".into(),
         }
     }
 }
 
 /// The folders that only hold other folders.
 pub(super) const PARENTS: [&str; 2] = ["deployments", "locks"];
-
-/// The name of the folder that is this state.
-#[must_use]
-pub fn folder_name(state: State) -> &'static str {
-    match state {
-        State::Waiting => "waiting",
-        State::Attached => "attached",
-        State::Detached => "detached",
-        State::Paused => "paused",
-    }
-}
 
 /// A step that is about to change something on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::FilesStore;
 use super::bell::Bell;
 use super::events::Events;
 use super::evidence::is_locked;
-use super::folder::{Folder, failed, folder_name};
+use super::folder::{Folder, failed};
 use super::glance::{self, Glance};
 use super::names::Stem;
 use super::timer;
@@ -95,7 +95,7 @@ impl<'a> FilesSleeper<'a> {
             }
             State::Detached | State::Paused => d.id.to_string(),
         };
-        self.store.directory().join("deployments").join(folder_name(state)).join(name)
+        self.store.directory().join(&*Folder::Deployments(state).path()).join(name)
     }
 
     fn has_ended(&self, p: &Process) -> bool {
@@ -266,7 +266,7 @@ impl Sleeper for FilesSleeper<'_> {
     }
 
     fn arm_all(&mut self) -> Result<()> {
-        let folders = State::ALL.map(|s| self.store.directory().join(Folder::Deployments(s).path()));
+        let folders = State::ALL.map(|s| self.store.directory().join(&*Folder::Deployments(s).path()));
         if self.events.as_mut().is_some_and(|events| !events.watch_folders(&folders)) {
             self.events = None;
         }
