@@ -3,10 +3,11 @@
 //! The standard library's `Command` does so with some C libraries only, sorts the whole environment first, and leaves
 //! a program the signals blocked that are blocked here (`src/signals.rs`).
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::sync::OnceLock;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
@@ -58,18 +59,46 @@ impl<V: AsRef<OsStr>> Program<'_, V> {
                 actions.add_dup2(file.as_raw_fd(), number)?;
             }
         }
-        let pid = posix_spawnp(&name, &actions, &attributes, &argv, &environment(self.variables)?)?;
+        let prepared = OURS.get();
+        let ours = if prepared.is_some() { Vec::new() } else { ours() };
+        let given = given(self.variables)?;
+        let environment = environment(prepared.unwrap_or(&ours), self.variables, &given);
+        let pid = posix_spawnp(&name, &actions, &attributes, &argv, &environment)?;
         Ok(Pid::from_raw(pid.as_raw()).expect("a child has a number"))
     }
 }
 
-/// Ours, with these set or left out.
-fn environment<V: AsRef<OsStr>>(variables: &[(&str, Option<V>)]) -> io::Result<Vec<CString>> {
-    let ours = std::env::vars_os().filter(|(name, _)| variables.iter().all(|(n, _)| name != *n));
-    let ours = ours.map(|(name, value)| line(name, &value));
-    let given = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let given = given.map(|(name, value)| line(OsString::from(name), value.as_ref()));
-    ours.chain(given).collect()
+/// Our environment, as a program is given it, where it was [prepared](prepare).
+static OURS: OnceLock<Vec<CString>> = OnceLock::new();
+
+/// Does what of starting a program can be done before, for somebody who will have no time then.
+pub fn prepare() {
+    OURS.get_or_init(ours);
+}
+
+fn ours() -> Vec<CString> {
+    // The system had them from somebody as such texts: none has a NUL in it.
+    std::env::vars_os().filter_map(|(name, value)| line(name, &value).ok()).collect()
+}
+
+/// Those that are set.
+fn given<V: AsRef<OsStr>>(variables: &[(&str, Option<V>)]) -> io::Result<Vec<CString>> {
+    let set = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    set.map(|(name, value)| line(OsString::from(name), value.as_ref())).collect()
+}
+
+/// Ours without those that are set or left out, and those that are set.
+fn environment<'a, V>(
+    ours: &'a [CString],
+    variables: &[(&str, Option<V>)],
+    given: &'a [CString],
+) -> Vec<&'a CStr> {
+    let is = |line: &CStr, name: &str| {
+        let rest = line.to_bytes().strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.first() == Some(&b'='))
+    };
+    let kept = ours.iter().filter(|line| !variables.iter().any(|(name, _)| is(line, name)));
+    kept.chain(given).map(CString::as_c_str).collect()
 }
 
 fn line(name: OsString, value: &OsStr) -> io::Result<CString> {
@@ -89,14 +118,18 @@ mod tests {
         let (name, _) = std::env::vars_os().next().expect("tests have an environment");
         let name = name.to_str().unwrap();
         let lines = |value: Option<&str>| {
-            let environment = environment(&[(name, value), ("NEW", Some("a=b"))]);
+            let variables = [(name, value), ("NEW", Some("a=b"))];
+            let (ours, given) = (ours(), given(&variables).unwrap());
+            let environment = environment(&ours, &variables, &given);
+            // Nothing else is lost, nor are those that only begin alike.
+            assert_eq!(environment.len(), ours.len() + usize::from(value.is_some()));
             let prefix = format!("{name}=");
-            let lines = environment.unwrap().into_iter().map(|line| line.into_string().unwrap());
+            let lines = environment.into_iter().map(|line| line.to_str().unwrap().to_owned());
             lines.filter(|line| line.starts_with(&prefix) || line.starts_with("NEW=")).collect::<Vec<_>>()
         };
         assert_eq!(lines(Some("other")), [format!("{name}=other"), "NEW=a=b".to_owned()]);
         assert_eq!(lines(None), ["NEW=a=b"]);
-        assert_eq!(environment(&[("NEW", Some("a\0b"))]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(given(&[("NEW", Some("a\0b"))]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

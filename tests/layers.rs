@@ -41,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "signals",
             "hook",
             "command",
+            "spawn",
             "tied",
             "fingerprint",
             "output",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::progress::Line;
 use crate::freeze::Stop;
 use crate::ops::{Progress, Queueing};
+use crate::spawn;
 use crate::tied::Standby;
 
 /// Tells how the wait goes, as its line does.
@@ -31,6 +32,10 @@ impl Progress for Prepared<'_> {
 
     fn wanted(&self) -> bool {
         self.line.wanted()
+    }
+
+    fn goes_to_sleep(&mut self) {
+        spawn::prepare();
     }
 
     fn settled(&mut self) {

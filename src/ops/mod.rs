@@ -109,6 +109,8 @@ pub trait Progress {
     fn every(&self) -> Option<Duration>;
     /// Whether it wants to know at all: the place costs a look at the whole queue.
     fn wanted(&self) -> bool;
+    /// It is in the queue and goes to sleep: what takes little, and need not be done when it wakes up, can be done now.
+    fn goes_to_sleep(&mut self) {}
     /// It has waited for a moment in the queue, and now only sleeps: what its end will need can be prepared. Told where
     /// the hold will have a deadline, for there it takes more than elsewhere to start a command.
     fn settled(&mut self) {}

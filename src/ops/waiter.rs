@@ -111,6 +111,9 @@ enum Found {
 impl Waiter<'_, '_> {
     pub(super) fn wait(mut self) -> Result<Attempt> {
         let over = |outcome| Ok(Attempt::Over(outcome));
+        if !self.waiting.free {
+            self.progress.goes_to_sleep();
+        }
         super::touch_memory();
         // Whoever was in the way died while we entered: no event is to come of a grant that was before the watch.
         let mut told = if self.waiting.free { clock::since_boot() } else { self.tell() };
