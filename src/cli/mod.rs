@@ -216,7 +216,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> u8 {
     by_grammar(&arguments)
 }
 
-/// Not a part of [`run`], so that its many locals do not lie between a plain run's: each page of a stack is a fault.
+/// Not a part of [`run()`], so that its many locals do not lie between a plain run's: each page of a stack is a fault.
 #[inline(never)]
 fn by_grammar(arguments: &[OsString]) -> u8 {
     if arguments.get(1).is_some_and(|word| word == names::WORD) {
