@@ -208,7 +208,7 @@ fn what_cannot_be_seen_is_not_dead() {
         (acquired, &|holder| path(&queue(holder)), "pread64:error=EINTR:when=1+2"),
         (owner, &|_| path("/proc/sys/kernel/random/boot_id"), "open,openat:error=EMFILE"),
         (owner, &|_| path("/proc/sys/kernel/random/boot_id"), "read:error=EIO"),
-        (command_by_number, &|_| path("/proc/self/ns/pid"), "readlink:error=EACCES"),
+        (command_by_number, &|_| path("/proc/self/ns/pid"), "readlink,readlinkat:error=EACCES"),
         (command_by_environment, &|holder| path(&environment(holder)), "open,openat:error=EMFILE"),
         (command_by_environment, &|_| path("/proc"), "getdents64:error=EIO"),
     ];
