@@ -7,7 +7,7 @@ use crate::tools::{Group, holder, read};
 /// From looking for a topology to starting the command.
 const BEFORE: usize = 48;
 /// From the command's end to the end of the program.
-const AFTER: usize = 27;
+const AFTER: usize = 24;
 /// From its command's end to the grant for who waits behind it.
 const HANDING_ON: usize = 24;
 /// From waking as that is done to starting the command.
