@@ -101,13 +101,9 @@ pub struct Running {
 impl From<Pid> for Running {
     /// A child of ours that nobody else waits for.
     fn from(pid: Pid) -> Running {
-        let end = process::watch(&Process { pid: number(pid), start: 0 });
+        let end = process::watch(&Process { pid: process::number(pid), start: 0 });
         Running { pid, end }
     }
-}
-
-fn number(pid: Pid) -> u32 {
-    pid.as_raw_nonzero().get().unsigned_abs()
 }
 
 /// Starts a command. `held` is inherited: as long as any process of the command has it, the locks stay.
@@ -176,7 +172,7 @@ impl Running {
     /// Its number.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        number(self.pid)
+        process::number(self.pid)
     }
 
     /// What there is to wait for: its end, and signals for it.

@@ -179,7 +179,7 @@ fn feed(mut stdin: PipeWriter, input: String) {
 /// How it ended; `None` where it has not ended in time.
 fn wait(child: Pid, bound: Duration) -> io::Result<Option<ExitStatus>> {
     let until = clock::since_boot().saturating_add(bound);
-    let end = process::watch(&process::child(child.as_raw_nonzero().get().unsigned_abs()));
+    let end = process::watch(&process::child(process::number(child)));
     loop {
         if let Some((_, status)) = retry_on_intr(|| waitpid(Some(child), WaitOptions::NOHANG))? {
             return Ok(Some(ExitStatus::from_raw(status.as_raw())));

@@ -104,6 +104,12 @@ pub fn myself() -> &'static (Process, u64) {
     })
 }
 
+/// The number of a process.
+#[must_use]
+pub fn number(pid: rustix::process::Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
+
 /// A child that has not been waited for, so that its number is its own.
 #[must_use]
 pub fn child(pid: u32) -> Process {

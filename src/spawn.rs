@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 /// A program that is to be started, looked for on the `PATH`.
@@ -35,7 +36,7 @@ impl<V: AsRef<OsStr>> Program<'_, V> {
         let name = self.argv.first().ok_or(io::ErrorKind::InvalidInput)?;
         match self.spawn(name, self.argv) {
             // A script without a first line: shells run it, and so does execvp.
-            Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            Err(e) if Errno::from_io_error(&e) == Some(Errno::NOEXEC) => {
                 let shell = OsString::from("/bin/sh");
                 self.spawn(&shell, &[std::slice::from_ref(&shell), self.argv].concat())
             }
@@ -59,26 +60,23 @@ impl<V: AsRef<OsStr>> Program<'_, V> {
                 actions.add_dup2(file.as_raw_fd(), number)?;
             }
         }
-        let prepared = OURS.get();
-        let ours = if prepared.is_some() { Vec::new() } else { ours() };
         let given = given(self.variables)?;
-        let environment = environment(prepared.unwrap_or(&ours), self.variables, &given);
+        let environment = environment(ours(), self.variables, &given);
         let pid = posix_spawnp(&name, &actions, &attributes, &argv, &environment)?;
         Ok(Pid::from_raw(pid.as_raw()).expect("a child has a number"))
     }
 }
 
-/// Our environment, as a program is given it, where it was [prepared](prepare).
-static OURS: OnceLock<Vec<CString>> = OnceLock::new();
-
 /// Does what of starting a program can be done before, for somebody who will have no time then.
 pub fn prepare() {
-    OURS.get_or_init(ours);
+    ours();
 }
 
-fn ours() -> Vec<CString> {
+/// Our environment, as a program is given it.
+fn ours() -> &'static [CString] {
+    static OURS: OnceLock<Vec<CString>> = OnceLock::new();
     // The system had them from somebody as such texts: none has a NUL in it.
-    std::env::vars_os().filter_map(|(name, value)| line(name, &value).ok()).collect()
+    OURS.get_or_init(|| std::env::vars_os().filter_map(|(name, value)| line(name, &value).ok()).collect())
 }
 
 /// Those that are set.
@@ -120,7 +118,7 @@ mod tests {
         let lines = |value: Option<&str>| {
             let variables = [(name, value), ("NEW", Some("a=b"))];
             let (ours, given) = (ours(), given(&variables).unwrap());
-            let environment = environment(&ours, &variables, &given);
+            let environment = environment(ours, &variables, &given);
             // Nothing else is lost, nor are those that only begin alike.
             assert_eq!(environment.len(), ours.len() + usize::from(value.is_some()));
             let prefix = format!("{name}=");
@@ -134,8 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_or_no_program_is_an_error() {
-        for (name, errno) in [("no-such-program", rustix::io::Errno::NOENT), ("/", rustix::io::Errno::ACCESS)]
-        {
+        for (name, errno) in [("no-such-program", Errno::NOENT), ("/", Errno::ACCESS)] {
             let argv = [OsString::from(name)];
             let variables: &[(&str, Option<&str>)] = &[];
             let program = Program { argv: &argv, variables, stdio: [None; 3], in_a_group: false };

@@ -12,8 +12,6 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use nix::sys::signal::SigSet;
-
 pub use standby::Standby;
 
 /// This program.
@@ -32,12 +30,12 @@ pub fn tie(argv: &[OsString]) -> Vec<OsString> {
     if !cfg!(target_os = "linux") {
         return argv.to_vec();
     }
-    [&[OsString::from(SELF)], &arguments(WORD, argv)[..]].concat()
+    command_line(WORD, argv)
 }
 
-fn arguments(word: &str, argv: &[OsString]) -> Vec<OsString> {
+fn command_line(word: &str, argv: &[OsString]) -> Vec<OsString> {
     let own = std::process::id().to_string();
-    [&[word.into(), own.into()], argv].concat()
+    [&[SELF.into(), word.into(), own.into()], argv].concat()
 }
 
 /// Why a program has not become a command.
@@ -64,7 +62,7 @@ pub fn become_command(arguments: &[OsString]) -> Option<Unused> {
                 return not_started(e);
             }
         }
-        Some(STANDBY) => match unblock().and_then(|()| ask(parent)).map(|()| standby::told()) {
+        Some(STANDBY) => match ask(parent).map(|()| standby::told()) {
             Ok(Ok(Some(told))) => variables = told,
             Ok(Err(e)) => return not_started(e),
             Ok(Ok(None)) | Err(_) => return Some(Unused::NotWanted),
@@ -88,11 +86,6 @@ fn command(program: &OsStr, variables: &Variables) -> Command {
         };
     }
     command
-}
-
-/// Who started it has signals blocked (`src/signals.rs`).
-fn unblock() -> io::Result<()> {
-    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 #[cfg(target_os = "linux")]

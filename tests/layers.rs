@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("store", &["model", "deployment", "clock", "engine", "process", "liveness"]),
     ("ops", &["model", "deployment", "clock", "freeze", "engine", "poll", "process", "liveness", "store"]),
     ("spawn", &[]),
-    ("tied", &[]),
+    ("tied", &["spawn"]),
     ("signals", &["ops"]),
     ("hook", &["clock", "poll", "process", "ops", "spawn"]),
     ("command", &["deployment", "clock", "poll", "process", "ops", "signals", "spawn", "store"]),

@@ -9,21 +9,21 @@ use std::io::{self, IoSlice, IoSliceMut, Stdin};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command};
 
 use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::{SELF, STANDBY, Variables, arguments};
+use super::{STANDBY, Variables, command_line};
+use crate::spawn::Program;
 
 /// A program that stands by to become a command; it is gone when this is dropped.
 pub struct Standby {
     /// `None` when it is the command.
-    program: Option<Child>,
+    program: Option<Pid>,
     line: UnixStream,
 }
 
@@ -37,9 +37,10 @@ impl Standby {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let (line, theirs) = UnixStream::pair()?;
-        let mut program = Command::new(SELF);
-        program.args(arguments(STANDBY, argv)).stdin(OwnedFd::from(theirs));
-        Ok(Standby { program: Some(program.spawn()?), line })
+        let argv = command_line(STANDBY, argv);
+        let (variables, stdio): (&[(&str, Option<&str>)], _) = (&[], [Some(theirs.as_fd()), None, None]);
+        let program = Program { argv: &argv, variables, stdio, in_a_group: false };
+        Ok(Standby { program: Some(program.start()?), line })
     }
 
     /// Makes it the command, with these variables: its number, for who waits for it. `None` where it cannot be told,
@@ -48,12 +49,12 @@ impl Standby {
     pub fn go(mut self, variables: &[(&str, Option<String>)]) -> Option<Pid> {
         let mut message = serde_json::to_vec(variables).ok()?;
         message.push(b'\n');
-        let pid = Pid::from_raw(self.program.as_ref()?.id() as i32)?;
+        let pid = self.program?;
         // It may have been stopped along with this process, which alone was told to go on.
         let _ = kill_process(pid, Signal::CONT);
         let sent = self.send(&message).ok()?;
         let told = sent == message.len();
-        self.program.take_if(|_| told).map(|_| pid)
+        self.program.take_if(|_| told)
     }
 
     /// A line that is too long to be sent at once is not worth the wait.
@@ -71,9 +72,9 @@ impl Standby {
 
 impl Drop for Standby {
     fn drop(&mut self) {
-        if let Some(program) = &mut self.program {
-            let _ = program.kill();
-            let _ = program.wait();
+        if let Some(program) = self.program {
+            let _ = kill_process(program, Signal::KILL);
+            let _ = retry_on_intr(|| waitpid(Some(program), WaitOptions::empty()));
         }
     }
 }

@@ -216,7 +216,7 @@ fn a_closed_standard_stream_stays_closed() {
 }
 
 /// The line of `/proc/self/status`, as a mask.
-fn mask(status: &str, name: &str) -> u64 {
+pub fn mask(status: &str, name: &str) -> u64 {
     let line = status.lines().find(|l| l.starts_with(name)).unwrap();
     u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
 }

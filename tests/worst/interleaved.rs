@@ -38,7 +38,8 @@ fn two_that_want_the_same_never_meet_though_one_is_killed_at_every_call() {
     std::fs::write(scene.path("end"), "").unwrap();
     assert_eq!(other.end().code, 0);
     println!("killed at {killed} points beside one that made {} rounds", rounds(&scene));
-    assert!(killed > 80, "{killed}");
+    // What it did when nobody else was about, it does nearly all of beside somebody.
+    assert!(killed * 10 > all.len() * 9, "{killed} of {}", all.len());
     scene.ok(&["clear", "--stale"]);
     let list = scene.list();
     assert_eq!(list["deployments"].as_array().unwrap().len(), 1, "{list}");

@@ -165,7 +165,7 @@ fn the_mode_of_the_topology_is_honoured_whatever_the_umask() {
         for dir in [None, Some("shared")] {
             let scene = Scene::with_topology("[store]\ndirectory = \"shared\"\nmode = \"2770\"\n[locks.x]\n");
             let script = "deploylock acquire -l x; deploylock acquire -n -l y --ttl 1ms; deploylock run -l z -- true; \
-                          deploylock acquire -w 20 -l y";
+                          deploylock wait -w 20 -l y; deploylock acquire -n -l y";
             with_umask(&scene, umask, dir, script);
             for path in tree(&scene.path("shared")) {
                 let expected = if path.is_dir() { 0o2770 } else { 0o660 };
