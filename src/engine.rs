@@ -194,7 +194,8 @@ fn lines_for<V: View + ?Sized>(view: &mut V, who: Who<'_>, lock: &LockName) -> R
 /// The waiters on `locks` that may hold now, in the order of their arrival at each lock, and the dead found.
 ///
 /// Granting one never changes the verdict on another: a granted waiter counts as much as a waiting one for
-/// everybody behind it, and those before it were asked first.
+/// everybody behind it, and those before it were asked first. One that is nested needs no slot under its ancestor's
+/// hold and yet brings its limit, so those before it at any of its locks are asked first, too.
 ///
 /// # Errors
 /// Only what the view fails with.
@@ -232,11 +233,7 @@ impl Ready {
                     continue;
                 }
                 Standing::Holds => {}
-                Standing::Waits => {
-                    if self.asked.insert(entry.id.clone()) && may_hold(view, &entry.id, &mut self.dead)? {
-                        self.ready.push(entry.id.clone());
-                    }
-                }
+                Standing::Waits => self.ask(view, &entry.id)?,
             }
             room.add(entry, true);
             // But for those nested in a holder.
@@ -246,18 +243,28 @@ impl Ready {
         }
         Ok(false)
     }
-}
 
-fn may_hold<V: View + ?Sized>(view: &mut V, id: &Id, dead: &mut Vec<Id>) -> Result<bool, V::Error> {
-    let Some(asker) = view.asker(id)? else {
-        return Ok(false);
-    };
-    let who = Who { id: Some(id), ancestors: &asker.ancestors, thorough: false };
-    let found = assess(view, who, &asker.locks)?;
-    for id in &found.dead {
-        note(dead, id);
+    /// Asks this waiter, unless it was.
+    fn ask<V: View + ?Sized>(&mut self, view: &mut V, id: &Id) -> Result<(), V::Error> {
+        if !self.asked.insert(id.clone()) {
+            return Ok(());
+        }
+        let Some(asker) = view.asker(id)? else { return Ok(()) };
+        let who = Who { id: Some(id), ancestors: &asker.ancestors, thorough: false };
+        let found = assess(view, who, &asker.locks)?;
+        found.dead.iter().for_each(|id| note(&mut self.dead, id));
+        if !found.blocks.is_empty() || found.refused.is_some() {
+            return Ok(());
+        }
+        let nested = !asker.ancestors.is_empty();
+        for request in asker.locks.iter().filter(|_| nested) {
+            let queue = view.queue(&request.lock)?;
+            let before = queue.iter().position(|entry| entry.id == *id).unwrap_or(queue.len());
+            self.walk(view, &queue[..before])?;
+        }
+        self.ready.push(id.clone());
+        Ok(())
     }
-    Ok(found.blocks.is_empty() && found.refused.is_none())
 }
 
 /// The chain of waits from `who`, which is blocked at some of `locks`, back to one of its ancestors: a wait that

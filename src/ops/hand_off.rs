@@ -159,13 +159,13 @@ pub fn names(d: &Deployment) -> Vec<LockName> {
 }
 
 /// Whether `who` may hold `locks`, after everybody before it has got what can be had. With nobody in the way
-/// this costs nothing more than the assessment.
+/// this costs nothing more than the assessment; but one that is nested may come to be in the way of somebody before it.
 ///
 /// # Errors
 /// As [`hand_off`].
 pub fn assess(txn: &mut dyn Txn, who: Who<'_>, locks: &[LockRequest]) -> Result<Assessment> {
     let mut found = engine::assess(txn, who, locks)?;
-    if found.blocks.is_empty() && found.dead.is_empty() {
+    if found.blocks.is_empty() && found.dead.is_empty() && who.ancestors.is_empty() {
         return Ok(found);
     }
     loop {

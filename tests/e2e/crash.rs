@@ -564,3 +564,22 @@ fn a_stopped_run_past_its_ttl_is_not_overtaken_beside_its_living_command() {
     assert!([0, 76].contains(&said.code), "{said:?}");
     soon_held(&scene, &waiting);
 }
+
+#[test]
+fn a_nested_one_with_a_smaller_limit_makes_up_for_a_lost_hand_off_before_it_holds() {
+    let scene = Scene::new();
+    let a = holder(&scene, &["-l", "a"]);
+    let waiting = waiter(&scene, &["--shared", "-l", "a", "-l", "b"]);
+    let inner = "until [ -e go ]; do sleep 0.05; done\n\
+                 deploylock run -n -l b --slots 1 -- sh -c 'echo in > inner; cat'";
+    let parent = Group::of(&scene, &["run", "--shared", "-l", "b", "--", "sh", "-c", inner]);
+    scene.until("held", 2);
+    // It cannot look for itself.
+    waiting.signal("STOP");
+    a.kill();
+    assert_eq!(a.end().code, -9);
+    std::fs::write(scene.path("go"), "").unwrap();
+    until_written(&scene, "inner");
+    assert_eq!(state(&scene, &waiting), "held", "{}", scene.list());
+    drop(parent);
+}

@@ -2,8 +2,8 @@
 
 use crate::cases::{Case, Stage, chosen};
 use crate::harness::{Scene, eventually, signal};
-use crate::points::{KILLED, bounded, every, in_parallel, injected, points};
-use crate::tools::{Doomed, Group, is_free, python, read, soon, until_written};
+use crate::points::{KILLED, bounded, in_parallel, injected, points, until_noted};
+use crate::tools::{Doomed, Group, is_free, python, soon, until_written};
 
 /// Kills this command at each call. How often it was, and where that went wrong.
 fn killed_everywhere(case: &'static Case) -> (usize, Vec<String>) {
@@ -53,18 +53,12 @@ fn a_command_that_closed_what_it_inherited_keeps_the_locks_of_a_run_killed_right
     std::fs::write(scene.path("end"), "").unwrap();
     // The first run makes the store; those after it are all alike.
     scene.ok(&run);
-    assert_eq!(points(&scene, &run).1.code, 0);
-    let all = every(&read(&scene, "calls"));
-    let spawn = all.iter().position(|p| ["clone3", "clone", "vfork"].contains(&p.name.as_str())).unwrap();
     let mut killed = 0;
-    // The note of its number is the first thing that is written then.
-    let written = all[spawn..].iter().position(|p| p.name == "pwrite64").unwrap();
-    for point in &all[spawn + 1..=spawn + written] {
-        let _ = std::fs::remove_file(scene.path("end"));
+    for point in &until_noted(&scene, &run) {
         let _ = std::fs::remove_file(scene.path("up"));
         let mut strace = Group::start(injected(&scene, point, "signal=KILL", &run));
         let command = Doomed(until_written(&scene, "up").parse().unwrap());
-        eventually("the wrapper is killed", || !strace.is_running());
+        eventually(&format!("killed at {point}"), || !strace.is_running());
         assert!(!is_free(&scene, &["-l", "a"]), "{point}: its command lives");
         assert_eq!(scene.ok(&["clear", "--stale"]), "", "{point}");
         signal(command.0, "KILL");

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::cases::chosen_name;
 use crate::harness::{Scene, binary, eventually};
-use crate::points::{bounded, every, in_parallel, injected, points, thorough};
+use crate::points::{bounded, in_parallel, injected, is_noted, points, thorough, until_noted};
 use crate::refused::{is_clear, refusals};
 use crate::tools::{Doomed, Group, python, read, soon, until_written};
 
@@ -86,11 +86,7 @@ fn command_by_number() -> Holder {
     let scene = Scene::new();
     let wrapper = Group::of(&scene, &words(COMMAND));
     let command = Doomed(until_written(&scene, "up").parse().unwrap());
-    let noted = || {
-        let records = crate::cases::files_below(&scene.path("locks/deployments/attached"));
-        records.iter().any(|r| std::fs::read_to_string(r).is_ok_and(|text| text.contains("\"running\"")))
-    };
-    eventually("its number is noted", noted);
+    eventually("its number is noted", || is_noted(&scene));
     wrapper.signal("KILL");
     Holder::new(scene, Some(wrapper), Some(command))
 }
@@ -103,12 +99,10 @@ fn command_by_environment() -> Holder {
 fn command_that_is_not_noted(script: &str) -> Holder {
     let scene = Scene::new();
     std::fs::write(scene.path("end"), "").unwrap();
+    // The first run makes the store; those after it are all alike.
     scene.ok(&words(script));
-    assert_eq!(points(&scene, &words(script)).1.code, 0);
-    let all = every(&read(&scene, "calls"));
-    let spawn = all.iter().position(|p| ["clone3", "clone", "vfork"].contains(&p.name.as_str())).unwrap();
-    let note = all[spawn..].iter().find(|p| p.name == "pwrite64").unwrap();
-    ["end", "up"].iter().for_each(|file| std::fs::remove_file(scene.path(file)).unwrap());
+    let calls = until_noted(&scene, &words(script));
+    let note = calls.last().unwrap();
     let mut wrapper = Group::start(injected(&scene, note, "signal=KILL", &words(script)));
     let command = Doomed(until_written(&scene, "up").parse().unwrap());
     eventually("the wrapper is killed", || !wrapper.is_running());

@@ -10,7 +10,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{Said, Scene, binary};
+use crate::cases::files_below;
+use crate::harness::{Said, Scene, binary, eventually};
 use crate::tools::{Group, read};
 
 /// The `nth` call of this name.
@@ -28,11 +29,36 @@ impl Display for Point {
 
 /// All calls of a run to its end, in order, from the moment the dynamic loader has done its work; and what it said.
 pub fn points(scene: &Scene, args: &[&str]) -> (Vec<Point>, Said) {
-    let mut strace = scene.program("strace");
-    strace.args(["-qq", "-o", "calls", binary()]).args(args);
-    let said = Group::start(strace).end();
+    let said = recorded(scene, args).end();
     assert!([0, 75].contains(&said.code), "{args:?}: {said:?}");
     (of_trace(&read(scene, "calls")), said)
+}
+
+fn recorded(scene: &Scene, args: &[&str]) -> Group {
+    let mut strace = scene.program("strace");
+    strace.args(["-qq", "-o", "calls", binary()]).args(args);
+    Group::start(strace)
+}
+
+/// Every call of a run from its command's start, which is none of them, to the note of the command's number, which is
+/// the first thing that is written then. The command ends when there is a file `end`.
+pub fn until_noted(scene: &Scene, run: &[&str]) -> Vec<Point> {
+    let _ = std::fs::remove_file(scene.path("end"));
+    let recorded = recorded(scene, run);
+    eventually("its number is noted", || is_noted(scene));
+    std::fs::write(scene.path("end"), "").unwrap();
+    assert_eq!(recorded.end().code, 0);
+    let all = every(&read(scene, "calls"));
+    let start = all.iter().position(|p| ["clone3", "clone", "vfork"].contains(&p.name.as_str())).unwrap() + 1;
+    let note = start + all[start..].iter().position(|p| p.name == "pwrite64").unwrap();
+    ["end", "up"].iter().for_each(|file| std::fs::remove_file(scene.path(file)).unwrap());
+    all[start..=note].to_vec()
+}
+
+/// Whether there is a command whose number is noted.
+pub fn is_noted(scene: &Scene) -> bool {
+    let records = files_below(&scene.path("locks/deployments/attached"));
+    records.iter().any(|r| std::fs::read_to_string(r).is_ok_and(|text| text.contains("\"running\"")))
 }
 
 /// Calls that change nothing for anybody else and take nothing that could be given back.
