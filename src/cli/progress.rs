@@ -59,13 +59,13 @@ impl Line {
         if *self.living {
             let width = terminal::columns(std::io::stderr()).unwrap_or(80);
             let text = style::fit(&text, width.saturating_sub(1));
-            let _ = write!(std::io::stderr().lock(), "\r\u{1b}[2K{text}");
+            let _ = std::io::stderr().write_all(format!("\r\u{1b}[2K{text}").as_bytes());
             self.told = true;
             return;
         }
         // A log wants news at the start and once a minute, not each step of the queue.
         if self.last.is_none_or(|last| now.boot >= last + LOGGED) {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            terminal::log(text);
             self.last = Some(now.boot);
             self.told = true;
         }

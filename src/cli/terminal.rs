@@ -53,7 +53,13 @@ pub fn complain(text: &str) {
         kept.push(text);
         return;
     }
-    let _ = writeln!(io::stderr().lock(), "deploylock: {text}");
+    log(format!("deploylock: {text}"));
+}
+
+/// Writes this and the end of its line to stderr in one call: what several write to one log does not mix.
+pub fn log(mut text: String) {
+    text.push('\n');
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Whether a full-screen view has the terminal: nobody else may write to it.

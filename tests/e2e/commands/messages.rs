@@ -2,6 +2,7 @@
 
 use crate::harness::{Said, Scene};
 use crate::steps::done;
+use crate::tools::{Group, holder, read};
 
 /// The commands a message suggests, each as a shell would get it.
 fn suggested(said: &Said) -> Vec<String> {
@@ -231,4 +232,39 @@ fn a_long_reason_is_kept_whole() {
     let said = scene.refused(&["-l", "x"]);
     assert!(said.err.contains("name:x"));
     scene.ok(&["release", &id]);
+}
+
+#[test]
+fn every_line_of_a_log_is_written_in_one_call() {
+    let scene = Scene::new();
+    let mut held = holder(&scene, &["-l", "a"]);
+    let traced = |name: &str, args: &[&str]| {
+        let mut strace = scene.program("strace");
+        strace.args([
+            "-qq",
+            "-o",
+            name,
+            "-s",
+            "9999",
+            "-e",
+            "trace=write",
+            "-e",
+            "signal=none",
+            "deploylock",
+        ]);
+        strace.args(args);
+        Group::start(strace)
+    };
+    assert_eq!(traced("refused", &["run", "-n", "-l", "a", "--", "true"]).end().code, 75);
+    let waiting = traced("waiting", &["run", "--wait", "-l", "a", "--", "true"]);
+    scene.until("waiting", 1);
+    held.let_go();
+    assert_eq!((held.end().code, waiting.end().code), (0, 0));
+    for (name, lines) in [("refused", 1), ("waiting", 2)] {
+        let calls = read(&scene, name);
+        let told: Vec<&str> = calls.lines().filter(|call| call.starts_with("write(2,")).collect();
+        assert_eq!(told.len(), lines, "{calls}");
+        let whole = |call: &&str| call.starts_with("write(2, \"deploylock: ") && call.contains("\\n\", ");
+        assert!(told.iter().all(whole), "{told:#?}");
+    }
 }
