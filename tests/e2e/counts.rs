@@ -5,15 +5,15 @@ use crate::harness::{Scene, eventually};
 use crate::tools::{Group, holder, read};
 
 /// From looking for a topology to starting the command.
-const BEFORE: usize = 48;
+const BEFORE: usize = 46;
 /// From the command's end to the end of the program.
-const AFTER: usize = 24;
+const AFTER: usize = 18;
 /// From its command's end to the grant for who waits behind it.
-const HANDING_ON: usize = 24;
+const HANDING_ON: usize = 22;
 /// From waking as that is done to starting the command.
-const HANDED_ON: usize = 15;
+const HANDED_ON: usize = 14;
 /// From waking as the holder is killed to starting the command.
-const RECOVERY: usize = 37;
+const RECOVERY: usize = 30;
 
 /// The system calls of deploylock itself, one a line.
 fn trace(scene: &Scene) -> Vec<String> {

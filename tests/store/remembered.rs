@@ -1,11 +1,13 @@
 //! What a process remembers of its record is only believed as long as the files say the same.
 
+use std::fs;
+
 use deploylock::deployment::{Deployment, Id, State, Stored, Verdict};
 use deploylock::ops::acquire::Grant;
 use deploylock::store::files::FilesStore;
-use deploylock::store::{Lease, Txn, decide};
+use deploylock::store::{Lease, Store as _, StoreError, Txn, decide};
 
-use crate::support::{exclusive, files, hold};
+use crate::support::{exclusive, files, give_back, hold, name};
 
 fn found(store: &FilesStore, id: &Id) -> Option<Stored> {
     decide(store, |txn| txn.find(id)).unwrap()
@@ -90,4 +92,55 @@ fn who_lets_go_of_its_lease_is_dead_whatever_it_remembers() {
     drop(lease);
     assert!(matches!(verdict(&other), Verdict::Dead(_)));
     assert!(matches!(verdict(&own), Verdict::Dead(_)));
+}
+
+/// Everybody in the lines of `a`, as a decision of this store reads them.
+fn lines(store: &FilesStore) -> Result<Vec<Id>, StoreError> {
+    decide(store, |txn| txn.queue(&name("a"))).map(|lines| lines.into_iter().map(|line| line.id).collect())
+}
+
+#[test]
+fn a_file_left_open_is_used_as_long_as_its_name_leads_to_it() {
+    let (folder, [own, other], grant, held) = scene();
+    let path = folder.path().join("locks/locks/name/a");
+    assert_eq!(lines(&own).unwrap(), [held.id]);
+    // Longer than it was.
+    let (late, _lease) = waiting(&other, &give_back(&other, grant), 1000);
+    assert!(lines(&own).unwrap().contains(&late.id));
+    // Restored from a backup, say.
+    let text = fs::read_to_string(&path).unwrap();
+    let restored = path.with_file_name("restored");
+    fs::write(&restored, text.replace(late.id.as_str(), "1001-aaaaaa")).unwrap();
+    fs::rename(&restored, &path).unwrap();
+    assert!(lines(&own).unwrap().contains(&Id::new(1001, 0)));
+    // A name planted for a file of elsewhere.
+    fs::hard_link(&path, &restored).unwrap();
+    assert!(matches!(lines(&own), Err(StoreError::Foreign { .. })));
+    fs::remove_file(&restored).unwrap();
+    assert!(lines(&own).is_ok());
+    fs::remove_file(&path).unwrap();
+    assert_eq!(lines(&own).unwrap(), []);
+}
+
+#[test]
+fn what_is_logged_goes_where_the_history_is_by_then() {
+    let (folder, [own, _], _grant, _) = scene();
+    let path = folder.path().join("locks/history.jsonl");
+    let log = |line: &str| decide(&own, |txn| txn.log(line)).unwrap();
+    log("{}");
+    fs::rename(&path, path.with_extension("away")).unwrap();
+    log("{\"after\":1}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"after\":1}\n");
+    // Another in its place.
+    fs::write(path.with_extension("new"), "").unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    log("{\"after\":1}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"after\":1}\n");
+    // Cut short, as logrotate does it.
+    fs::write(&path, "").unwrap();
+    log("{\"after\":2}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"after\":2}\n");
+    fs::write(&path, "{\"torn\":").unwrap();
+    log("{\"after\":3}");
+    assert_eq!(own.history().unwrap(), ["{\"torn\":", "{\"after\":3}"]);
 }

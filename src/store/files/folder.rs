@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{self as sys, AtFlags, FileType, Mode as Bits, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::kept::Kept;
 use super::layout::PARENTS;
 pub use super::layout::{Folder, Modes, Step, Steps};
 use crate::clock::{self, Now};
@@ -36,6 +37,7 @@ pub struct Top {
     folders: [OnceLock<OwnedFd>; Folder::COUNT],
     /// How often something was looked for in each of them, as far as that matters.
     visits: [AtomicU8; Folder::COUNT],
+    kept: Kept,
     steps: Option<Arc<dyn Steps>>,
 }
 
@@ -45,6 +47,8 @@ pub struct Opened {
     pub file: File,
     /// How long it was when it was opened or made, in bytes.
     pub length: u64,
+    /// What it was opened for.
+    pub(super) access: OFlags,
     name: (Folder, String),
     /// Which file it is, once that has been asked: as long as it is open no other is.
     identity: OnceLock<Identity>,
@@ -57,9 +61,14 @@ fn identity(stat: &sys::Stat) -> Identity {
     (stat.st_dev, stat.st_ino)
 }
 
+fn length(stat: &sys::Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
 impl Opened {
-    fn new(file: OwnedFd, length: u64, name: (Folder, String)) -> Opened {
-        Opened { file: File::from(file), length, name, identity: OnceLock::new() }
+    fn new(file: OwnedFd, stat: &sys::Stat, access: OFlags, name: (Folder, String)) -> Opened {
+        let identity = OnceLock::from(identity(stat));
+        Opened { file: File::from(file), length: length(stat), access, name, identity }
     }
 
     /// Which file it is, as it was seen first.
@@ -116,7 +125,8 @@ impl Top {
         let local = steps.as_ref().map_or(local, |s| s.local(local));
         let folders = [const { OnceLock::new() }; Folder::COUNT];
         let visits = [const { AtomicU8::new(0) }; Folder::COUNT];
-        Ok(Some(Top { path: path.to_owned(), local, modes, device: stat.st_dev, fd, folders, visits, steps }))
+        let (path, device, kept) = (path.to_owned(), stat.st_dev, Kept::default());
+        Ok(Some(Top { path, local, modes, device, fd, folders, visits, kept, steps }))
     }
 
     /// Makes the directory and everything above it, with this mode for itself.
@@ -285,6 +295,9 @@ impl Top {
     }
 
     fn open_with(&self, folder: Folder, name: &str, access: OFlags) -> Result<Option<Opened>> {
+        if let Some(opened) = self.taken_up(folder, name, access)? {
+            return Ok(Some(opened));
+        }
         let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let (at, path) = self.way_to(folder, name)?;
         let fd = match beneath(at, &path, flags, Bits::empty()) {
@@ -303,16 +316,38 @@ impl Top {
                 "a hard link: a file that has another name too"
             }
             FileType::RegularFile => {
-                let length = u64::try_from(stat.st_size).unwrap_or(0);
-                let opened = Opened::new(fd, length, (folder, name.to_owned()));
-                let _ = opened.identity.set(identity(&stat));
-                return Ok(Some(opened));
+                return Ok(Some(Opened::new(fd, &stat, access, (folder, name.to_owned()))));
             }
             FileType::Directory => "a folder",
             FileType::Fifo => "a FIFO",
             _ => "a special file",
         };
         Err(StoreError::Foreign { path: self.show(folder, name), what })
+    }
+
+    /// Leaves it open for whoever asks for it next.
+    pub(super) fn lay_aside(&self, opened: Opened) {
+        // Elsewhere it is opening a file that shows what another host has made of it.
+        if self.local {
+            self.kept.put(opened);
+        }
+    }
+
+    /// What was laid aside under this name, if that still leads to it.
+    fn taken_up(&self, folder: Folder, name: &str, access: OFlags) -> Result<Option<Opened>> {
+        let Some(mut opened) = self.kept.take(folder, name, access) else { return Ok(None) };
+        let (at, path) = self.way_to(folder, name)?;
+        let named = sys::statat(at, &*path, AtFlags::SYMLINK_NOFOLLOW);
+        // As long as it is open, no other has its number, whatever way leads there by now.
+        let is_that = |named: &sys::Stat| opened.identity() == Some(identity(named)) && named.st_nlink == 1;
+        if let Some(stat) = named.ok().filter(is_that) {
+            opened.length = length(&stat);
+            return Ok(Some(opened));
+        }
+        // Who closes what is gone waits until the file system has put it away: not now.
+        opened.name.1.clear();
+        self.kept.put(opened);
+        Ok(None)
     }
 
     /// Makes a file that is not there yet.
@@ -340,11 +375,7 @@ impl Top {
             if is_set { Ok(()) } else { sys::fchmod(&fd, bits) }.map(|()| stat)
         });
         match stat {
-            Ok(stat) => {
-                let opened = Opened::new(fd, 0, (folder, name.to_owned()));
-                let _ = opened.identity.set(identity(&stat));
-                Ok(opened)
-            }
+            Ok(stat) => Ok(Opened::new(fd, &stat, OFlags::RDWR, (folder, name.to_owned()))),
             Err(e) => {
                 // Nobody is to find an empty file that never was one of the store.
                 let _ = self.remove(folder, name);
@@ -524,7 +555,7 @@ impl Top {
     pub fn has_grown(&self, opened: &mut Opened) -> Result<bool> {
         let (folder, name) = &opened.name;
         let stat = sys::fstat(&opened.file).map_err(|e| self.strange("look at", *folder, name, e))?;
-        let before = std::mem::replace(&mut opened.length, u64::try_from(stat.st_size).unwrap_or(0));
+        let before = std::mem::replace(&mut opened.length, length(&stat));
         Ok(opened.length > before)
     }
 

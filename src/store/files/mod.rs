@@ -20,6 +20,7 @@ pub mod folder;
 mod glance;
 pub mod guard;
 mod history;
+mod kept;
 mod layout;
 mod ledger;
 mod lines;

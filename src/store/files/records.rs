@@ -35,9 +35,23 @@ pub(super) struct Known {
 }
 
 impl Files<'_> {
+    /// Keeps the record that was looked at last at hand.
+    fn saw(&mut self, seen: Seen) {
+        self.lay_last_aside();
+        self.last = Some(seen);
+    }
+
+    /// The record that was looked at last is of no more use to this decision.
+    pub(super) fn lay_last_aside(&mut self) {
+        // Who only looks looks at all of them, once.
+        if let Some(last) = self.last.take().filter(|_| self.writes) {
+            self.top.lay_aside(last.opened);
+        }
+    }
+
     /// This one's record is about to be another.
     pub(super) fn changes(&mut self, id: &Id) {
-        self.last = None;
+        self.lay_last_aside();
         if self.is_own(id) {
             self.open = None;
         }
@@ -219,7 +233,7 @@ impl Files<'_> {
         };
         let locked = matches!(is_locked(&opened), Ok(true));
         if locked {
-            self.last = Some(Seen { id: id.clone(), state: State::Waiting, name, opened, free: false });
+            self.saw(Seen { id: id.clone(), state: State::Waiting, name, opened, free: false });
         }
         locked
     }
@@ -237,7 +251,7 @@ impl Files<'_> {
                     Ok(Some(opened)) => {
                         let locked = is_locked(&opened)?;
                         let free = !locked;
-                        self.last = Some(Seen { id: id.clone(), state, name: name.clone(), opened, free });
+                        self.saw(Seen { id: id.clone(), state, name: name.clone(), opened, free });
                         if locked {
                             return Ok(Some(Peek::Locked(state)));
                         }

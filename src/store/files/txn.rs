@@ -24,6 +24,9 @@ use crate::store::{Decision, HandedDown, Lease, Result, StoreError, Txn};
 /// all the rest.
 pub(super) const HIGH_DESCRIPTOR: i32 = 200;
 
+/// How many lock files stay open between decisions.
+const SOME: usize = 4;
+
 /// Of so many locks it takes longer to see whether anybody waits than to look into their files.
 const FEW: usize = 2;
 
@@ -174,15 +177,20 @@ impl<'a> Files<'a> {
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
         let done = decision(&mut self);
         self.void_left_out();
+        self.lay_last_aside();
+        let Files { top, held, woken, lock_files, history, .. } = self;
         // The guard is everybody's again.
-        drop(self.held);
-        if !self.woken.is_empty() {
+        drop(held);
+        if !woken.is_empty() {
             // Who is woken has been put on this processor, where he would wait until we have tidied up and ended: by what
             // was done to his record, or where the system does not tell of that by his bell.
             std::thread::yield_now();
-            self.woken.iter().for_each(bell::ring);
+            woken.iter().for_each(bell::ring);
             std::thread::yield_now();
         }
+        // What the next decision is likely to ask for stays open.
+        let locks = lock_files.into_values().take(SOME).filter_map(Rc::into_inner);
+        history.into_iter().chain(locks).for_each(|opened| top.lay_aside(opened));
         done
     }
 
@@ -636,7 +644,7 @@ impl Txn for Files<'_> {
     fn forget(&mut self) {
         // The lines are nobody else's to change as long as we decide.
         self.standings.clear();
-        self.last = None;
+        self.lay_last_aside();
         self.open = None;
         self.known.clear();
     }

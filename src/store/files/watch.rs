@@ -111,7 +111,10 @@ impl<'a> FilesSleeper<'a> {
             let found = [State::Attached, State::Waiting]
                 .into_iter()
                 .find_map(|state| open.top.open_file(Folder::Deployments(state), &name, false).transpose());
-            matches!(found, Some(Ok(opened)) if matches!(is_locked(&opened), Ok(true)))
+            let Some(Ok(opened)) = found else { return false };
+            let locked = matches!(is_locked(&opened), Ok(true));
+            open.top.lay_aside(opened);
+            locked
         };
         others.iter().all(stands)
     }
