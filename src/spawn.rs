@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::OnceLock;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
@@ -76,13 +76,13 @@ pub fn prepare() {
 fn ours() -> &'static [CString] {
     static OURS: OnceLock<Vec<CString>> = OnceLock::new();
     // The system had them from somebody as such texts: none has a NUL in it.
-    OURS.get_or_init(|| std::env::vars_os().filter_map(|(name, value)| line(name, &value).ok()).collect())
+    OURS.get_or_init(|| std::env::vars_os().filter_map(|(name, value)| line(&name, &value).ok()).collect())
 }
 
 /// Those that are set.
 fn given<V: AsRef<OsStr>>(variables: &[(&str, Option<V>)]) -> io::Result<Vec<CString>> {
     let set = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    set.map(|(name, value)| line(OsString::from(name), value.as_ref())).collect()
+    set.map(|(name, value)| line(name.as_ref(), value.as_ref())).collect()
 }
 
 /// Ours without those that are set or left out, and those that are set.
@@ -92,16 +92,16 @@ fn environment<'a, V>(
     given: &'a [CString],
 ) -> Vec<&'a CStr> {
     let is = |line: &CStr, name: &str| {
-        let rest = line.to_bytes().strip_prefix(name.as_bytes());
-        rest.is_some_and(|rest| rest.first() == Some(&b'='))
+        let line = line.to_bytes();
+        line.get(name.len()) == Some(&b'=') && line.starts_with(name.as_bytes())
     };
     let kept = ours.iter().filter(|line| !variables.iter().any(|(name, _)| is(line, name)));
     kept.chain(given).map(CString::as_c_str).collect()
 }
 
-fn line(name: OsString, value: &OsStr) -> io::Result<CString> {
-    let mut line = name.into_vec();
-    line.reserve_exact(value.len() + 2);
+fn line(name: &OsStr, value: &OsStr) -> io::Result<CString> {
+    let mut line = Vec::with_capacity(name.len() + value.len() + 2);
+    line.extend_from_slice(name.as_bytes());
     line.push(b'=');
     line.extend_from_slice(value.as_bytes());
     Ok(CString::new(line)?)

@@ -145,7 +145,8 @@ impl Waiter<'_, '_> {
             {
                 return over(self.granted(d));
             }
-            let before = self.waiting.queueing.clone();
+            let Queueing { place, blocks, .. } = &mut self.waiting.queueing;
+            let before = (*place, std::mem::take(blocks));
             match self.look(out_of_time || signal.is_some())? {
                 Found::Granted(d) if signal.is_none() => return over(self.granted(d)),
                 // Granted in the instant of giving up: nobody would use it.
@@ -163,7 +164,7 @@ impl Waiter<'_, '_> {
                 }
                 Found::StillWaiting => {
                     let now = &self.waiting.queueing;
-                    if (before.place, &before.blocks) != (now.place, &now.blocks) {
+                    if before.0 != now.place || before.1 != now.blocks {
                         told = self.tell();
                     }
                 }

@@ -34,6 +34,32 @@ pub(super) struct Known {
     pub(super) dead: Option<Verdict>,
 }
 
+/// Places where a record may be, one after the other: it is found at the first as a rule.
+pub(super) enum Places {
+    /// It was seen there.
+    Seen(Option<(State, String)>),
+    /// Under these names, or its bare id.
+    Possible { stems: Vec<Stem>, likeliest: [State; 2], id: Id, next: usize },
+}
+
+impl Iterator for Places {
+    type Item = (State, String);
+
+    fn next(&mut self) -> Option<(State, String)> {
+        let (stems, likeliest, id, next) = match self {
+            Places::Seen(place) => return place.take(),
+            Places::Possible { stems, likeliest, id, next } => (stems, likeliest, id, next),
+        };
+        let at = *next;
+        *next += 1;
+        if let Some(stem) = stems.get(at / 2) {
+            return Some((likeliest[at % 2], stem.name()));
+        }
+        let state = [State::Detached, State::Paused].into_iter().nth(at - 2 * stems.len())?;
+        Some((state, id.as_str().to_owned()))
+    }
+}
+
 impl Files<'_> {
     /// Keeps the record that was looked at last at hand.
     fn saw(&mut self, seen: Seen) {
@@ -59,33 +85,23 @@ impl Files<'_> {
     }
 
     /// Every place where the record may be, likeliest first.
-    pub(super) fn places(&mut self, id: &Id) -> Result<Vec<(State, String)>> {
+    pub(super) fn places(&mut self, id: &Id) -> Result<Places> {
         if let Some(last) = self.last_of(id) {
-            return Ok(vec![(last.state, last.name.clone())]);
+            return Ok(Places::Seen(Some((last.state, last.name.clone()))));
         }
         if let Some(known) = self.known.get(id) {
-            return Ok(vec![(known.state, known.name.clone())]);
+            return Ok(Places::Seen(Some((known.state, known.name.clone()))));
         }
         let stems = match self.stem_in_lines(id) {
             Some(stem) => vec![stem],
             None => self.search(id)?,
         };
-        let bare = id.to_string();
-        let mut places = Vec::new();
         let likeliest = if self.is_own_that_waits(id) {
             [State::Waiting, State::Attached]
         } else {
             [State::Attached, State::Waiting]
         };
-        for stem in stems {
-            for state in likeliest {
-                places.push((state, stem.name()));
-            }
-        }
-        for state in [State::Detached, State::Paused] {
-            places.push((state, bare.clone()));
-        }
-        Ok(places)
+        Ok(Places::Possible { stems, likeliest, id: id.clone(), next: 0 })
     }
 
     fn last_of(&self, id: &Id) -> Option<&Seen> {
@@ -191,7 +207,7 @@ impl Files<'_> {
         }
     }
 
-    pub(super) fn find_by(&mut self, places: Vec<(State, String)>) -> Result<Option<Stored>> {
+    pub(super) fn find_by(&mut self, places: Places) -> Result<Option<Stored>> {
         for (state, name) in places {
             let Some(stem) = Stem::parse(&name) else { continue };
             if let Some(stored) = self.load(state, &name, &stem)? {
