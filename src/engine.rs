@@ -256,11 +256,12 @@ impl Ready {
         if !found.blocks.is_empty() || found.refused.is_some() {
             return Ok(());
         }
-        let nested = !asker.ancestors.is_empty();
-        for request in asker.locks.iter().filter(|_| nested) {
-            let queue = view.queue(&request.lock)?;
-            let before = queue.iter().position(|entry| entry.id == *id).unwrap_or(queue.len());
-            self.walk(view, &queue[..before])?;
+        if !asker.ancestors.is_empty() {
+            for request in &asker.locks {
+                let queue = view.queue(&request.lock)?;
+                let before = queue.iter().position(|entry| entry.id == *id).unwrap_or(queue.len());
+                self.walk(view, &queue[..before])?;
+            }
         }
         self.ready.push(id.clone());
         Ok(())

@@ -2,7 +2,6 @@
 //! records, and the operator's hand on them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use crate::harness::{Scene, eventually, said, signal};
 use crate::tools::{
     Doomed, Group, child_of, deployment, holder, id, is_free, nothing_left, only, python, read, soon,
-    soon_held, state, until_file, until_written, waiter,
+    soon_held, state, until_file, until_noted, until_written, waiter,
 };
 
 /// Starts a `run` of `a` with this command and kills its wrapper once the command has said `up`.
@@ -21,15 +20,6 @@ fn orphaned(scene: &Scene, command: &[&str]) -> Group {
     run.signal("KILL");
     eventually("the wrapper is gone", || !run.is_running());
     run
-}
-
-/// Waits until a run has noted its command's process, in this lock directory.
-pub fn until_noted(locks: &Path) {
-    eventually("its command is noted", || {
-        let attached = std::fs::read_dir(locks.join("deployments/attached")).unwrap();
-        let records = attached.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
-        records.into_iter().any(|record| record.contains("command = \"running\""))
-    });
 }
 
 fn stays_held_until_let_go(mut run: Group, scene: &Scene) {

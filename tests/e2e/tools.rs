@@ -198,6 +198,15 @@ pub fn asleep(pid: u32) {
     });
 }
 
+/// Waits until a run has noted its command's process, in this lock directory.
+pub fn until_noted(locks: &Path) {
+    eventually("its command is noted", || {
+        let attached = std::fs::read_dir(locks.join("deployments/attached")).unwrap();
+        let records = attached.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+        records.into_iter().any(|record| record.contains("command = \"running\""))
+    });
+}
+
 /// The only child of a process.
 pub fn child_of(pid: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;

@@ -8,10 +8,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::crash::until_noted;
 use crate::harness::{Background, Said, Scene, eventually, said, signal};
 use crate::steps::text;
-use crate::tools::soon;
+use crate::tools::{soon, until_noted};
 
 /// The group that shares the directory.
 const GROUP: u32 = 5000;

@@ -2,7 +2,7 @@
 
 use crate::cases::{Case, Stage, chosen};
 use crate::harness::{Scene, eventually, signal};
-use crate::points::{KILLED, bounded, in_parallel, injected, points, until_noted};
+use crate::points::{KILLED, bounded, calls_until_noted, in_parallel, injected, points};
 use crate::tools::{Doomed, Group, is_free, python, soon, until_written};
 
 /// Kills this command at each call. How often it was, and where that went wrong.
@@ -50,11 +50,8 @@ fn a_command_that_closed_what_it_inherited_keeps_the_locks_of_a_run_killed_right
                   f = open('up.new','w'); f.write(str(os.getpid())); f.close(); os.rename('up.new', 'up')\n\
                   while not os.path.exists('end'): time.sleep(0.01)\n";
     let run = ["run", "-n", "-l", "a", "--", python(), "-c", script];
-    std::fs::write(scene.path("end"), "").unwrap();
-    // The first run makes the store; those after it are all alike.
-    scene.ok(&run);
     let mut killed = 0;
-    for point in &until_noted(&scene, &run) {
+    for point in &calls_until_noted(&scene, &run) {
         let _ = std::fs::remove_file(scene.path("up"));
         let mut strace = Group::start(injected(&scene, point, "signal=KILL", &run));
         let command = Doomed(until_written(&scene, "up").parse().unwrap());

@@ -4,9 +4,9 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::cases::chosen_name;
 use crate::harness::{Scene, binary, eventually};
-use crate::points::{bounded, in_parallel, injected, is_noted, points, thorough, until_noted};
+use crate::points::{bounded, calls_until_noted, in_parallel, injected, points, thorough};
 use crate::refused::{is_clear, refusals};
-use crate::tools::{Doomed, Group, python, read, soon, until_written};
+use crate::tools::{Doomed, Group, python, read, soon, until_noted, until_written};
 
 /// Who asks, by commands that find somebody dead if anybody does.
 const ASKERS: [&[&str]; 2] = [&["run", "-n", "-q", "-l", "a", "--", "true"], &["clear", "--stale"]];
@@ -86,7 +86,7 @@ fn command_by_number() -> Holder {
     let scene = Scene::new();
     let wrapper = Group::of(&scene, &words(COMMAND));
     let command = Doomed(until_written(&scene, "up").parse().unwrap());
-    eventually("its number is noted", || is_noted(&scene));
+    until_noted(&scene.locks());
     wrapper.signal("KILL");
     Holder::new(scene, Some(wrapper), Some(command))
 }
@@ -98,10 +98,7 @@ fn command_by_environment() -> Holder {
 
 fn command_that_is_not_noted(script: &str) -> Holder {
     let scene = Scene::new();
-    std::fs::write(scene.path("end"), "").unwrap();
-    // The first run makes the store; those after it are all alike.
-    scene.ok(&words(script));
-    let calls = until_noted(&scene, &words(script));
+    let calls = calls_until_noted(&scene, &words(script));
     let note = calls.last().unwrap();
     let mut wrapper = Group::start(injected(&scene, note, "signal=KILL", &words(script)));
     let command = Doomed(until_written(&scene, "up").parse().unwrap());

@@ -10,9 +10,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::cases::files_below;
-use crate::harness::{Said, Scene, binary, eventually};
-use crate::tools::{Group, read};
+use crate::harness::{Said, Scene, binary};
+use crate::tools::{Group, read, until_noted};
 
 /// The `nth` call of this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +40,14 @@ fn recorded(scene: &Scene, args: &[&str]) -> Group {
 }
 
 /// Every call of a run from its command's start, which is none of them, to the note of the command's number, which is
-/// the first thing that is written then. The command ends when there is a file `end`.
-pub fn until_noted(scene: &Scene, run: &[&str]) -> Vec<Point> {
-    let _ = std::fs::remove_file(scene.path("end"));
+/// the first thing that is written then. The command writes a file `up`, and ends when there is a file `end`.
+pub fn calls_until_noted(scene: &Scene, run: &[&str]) -> Vec<Point> {
+    // The first run makes the store; those after it are all alike.
+    std::fs::write(scene.path("end"), "").unwrap();
+    scene.ok(run);
+    std::fs::remove_file(scene.path("end")).unwrap();
     let recorded = recorded(scene, run);
-    eventually("its number is noted", || is_noted(scene));
+    until_noted(&scene.locks());
     std::fs::write(scene.path("end"), "").unwrap();
     assert_eq!(recorded.end().code, 0);
     let all = every(&read(scene, "calls"));
@@ -53,12 +55,6 @@ pub fn until_noted(scene: &Scene, run: &[&str]) -> Vec<Point> {
     let note = start + all[start..].iter().position(|p| p.name == "pwrite64").unwrap();
     ["end", "up"].iter().for_each(|file| std::fs::remove_file(scene.path(file)).unwrap());
     all[start..=note].to_vec()
-}
-
-/// Whether there is a command whose number is noted.
-pub fn is_noted(scene: &Scene) -> bool {
-    let records = files_below(&scene.path("locks/deployments/attached"));
-    records.iter().any(|r| std::fs::read_to_string(r).is_ok_and(|text| text.contains("\"running\"")))
 }
 
 /// Calls that change nothing for anybody else and take nothing that could be given back.

@@ -25,9 +25,9 @@ impl Kept {
     /// Keeps it, and closes the one that was kept longest where there are too many.
     pub(super) fn put(&self, file: Opened) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = if files.len() < MOST { None } else { files.pop_front() };
         files.push_back(file);
-        drop(files);
-        drop(oldest);
+        if files.len() > MOST {
+            files.pop_front();
+        }
     }
 }

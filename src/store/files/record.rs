@@ -489,8 +489,8 @@ pub fn read(bytes: &[u8], id: &Id) -> Result<Deployment, String> {
 /// Whether these are the same bytes. The C library that the released program is linked against compares them one by one.
 pub(super) fn are_same(one: &[u8], other: &[u8]) -> bool {
     let ((words, rest), (others, other_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
-    let pairs = words.iter().zip(others);
-    one.len() == other.len() && pairs.into_iter().all(|(word, other)| word == other) && rest == other_rest
+    let mut pairs = words.iter().zip(others);
+    one.len() == other.len() && pairs.all(|(word, other)| word == other) && rest == other_rest
 }
 
 /// Reads a record of which is known what it said `before`, and how that was written. `None` where more has changed than
