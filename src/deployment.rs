@@ -2,6 +2,7 @@
 //!
 //! Plain data, part of the model layer: no I/O, no clock, no process lives here.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,12 +13,17 @@ use crate::model::{Hook, Keep, LockName, LockRequest, Operation};
 /// A deployment's id: a number that grows and a random part that nobody can guess, `1042-k7f3qa`.
 ///
 /// It lies within itself, not behind a pointer: the lines of a long queue are read in every decision about it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Id {
     /// Filled up with zeros, so that the bytes are in the order of the text.
-    text: [u8; LONGEST],
+    text: [[u8; WORD]; WORDS],
     length: u8,
 }
+
+/// Ids are compared by words: the C library that the released program is linked against compares byte by byte.
+const WORD: usize = 16;
+/// How many an id has.
+const WORDS: usize = LONGEST.div_ceil(WORD);
 
 /// How many digits a number of 64 bits has at most.
 const LONGEST_NUMBER: usize = 20;
@@ -52,8 +58,8 @@ impl Id {
     }
 
     fn of(fits: &str) -> Self {
-        let mut text = [0; LONGEST];
-        text[..fits.len()].copy_from_slice(fits.as_bytes());
+        let mut text = [[0; WORD]; WORDS];
+        text.as_flattened_mut()[..fits.len()].copy_from_slice(fits.as_bytes());
         Id { text, length: fits.len() as u8 }
     }
 
@@ -66,7 +72,20 @@ impl Id {
     /// The id as people see it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.length)]).expect("digits, a hyphen and letters")
+        let text = &self.text.as_flattened()[..usize::from(self.length)];
+        std::str::from_utf8(text).expect("digits, a hyphen and letters")
+    }
+}
+
+impl Ord for Id {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.map(u128::from_be_bytes).cmp(&other.text.map(u128::from_be_bytes))
+    }
+}
+
+impl PartialOrd for Id {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -361,4 +380,22 @@ pub struct Happening {
     pub waited: Option<Duration>,
     /// How long it held.
     pub held: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn ids_are_in_the_order_of_their_texts(
+            one in (0..u64::MAX, 0..u32::MAX), other in (0..u64::MAX, 0..u32::MAX), same in proptest::bool::ANY,
+        ) {
+            let one = Id::new(one.0, one.1);
+            let other = Id::new(if same { one.number().unwrap() } else { other.0 }, other.1);
+            proptest::prop_assert_eq!(one.cmp(&other), one.as_str().cmp(other.as_str()));
+            proptest::prop_assert_eq!(one == other, one.as_str() == other.as_str());
+            proptest::prop_assert_eq!(one.as_str().parse(), Ok(one));
+        }
+    }
 }

@@ -176,10 +176,16 @@ impl Stat {
 /// Whether this very process still exists, by number and start time. Only of use in its own pid namespace.
 #[must_use]
 pub fn presence(process: &Process) -> Presence {
+    presence_after(process, Duration::ZERO)
+}
+
+/// The same, of one that may be about to end, which is waited for; for this long at most.
+#[must_use]
+pub fn presence_after(process: &Process, bound: Duration) -> Presence {
     let Some(pid) = i32::try_from(process.pid).ok().and_then(rustix::process::Pid::from_raw) else {
         return Presence::Unknown;
     };
-    match exists(pid) {
+    match exists(pid, bound) {
         Presence::Exists => {}
         other => return other,
     }
@@ -212,10 +218,10 @@ pub fn ended(watched: &[BorrowedFd<'_>], bound: Duration) -> Vec<bool> {
 }
 
 #[cfg(target_os = "linux")]
-fn exists(pid: rustix::process::Pid) -> Presence {
+fn exists(pid: rustix::process::Pid, bound: Duration) -> Presence {
     match rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
         Ok(fd) => {
-            let ended = ended(&[fd.as_fd()], Duration::ZERO).contains(&true);
+            let ended = ended(&[fd.as_fd()], bound).contains(&true);
             if ended { Presence::Gone } else { Presence::Exists }
         }
         // A number that now belongs to a thread is no process either.
@@ -226,7 +232,7 @@ fn exists(pid: rustix::process::Pid) -> Presence {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn exists(pid: rustix::process::Pid) -> Presence {
+fn exists(pid: rustix::process::Pid, _bound: Duration) -> Presence {
     signalable(pid)
 }
 
@@ -402,6 +408,17 @@ mod tests {
         assert_eq!(presence(&me), Presence::Exists);
         assert_eq!(presence(&Process { pid: me.pid, start: me.start + 1 }), Presence::Gone);
         assert_eq!(by_pid(me.pid), Some(me));
+    }
+
+    #[test]
+    fn one_that_is_about_to_end_is_waited_for() {
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let process = self::child(child.id());
+        assert_eq!(presence_after(&process, Duration::from_millis(1)), Presence::Exists);
+        drop(child.stdin.take());
+        assert_eq!(presence_after(&process, Duration::from_secs(60)), Presence::Gone);
+        child.wait().unwrap();
     }
 
     #[test]

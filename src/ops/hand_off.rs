@@ -1,6 +1,7 @@
 //! Giving locks to whoever is next: after every release, withdrawal and reclaim, and before every refusal, so that
 //! a hand-off that a crash swallowed is made up for by the next who looks.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 
 use super::Result;
@@ -21,29 +22,31 @@ pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
 
 /// [`hand_off`]; whether anybody dead was in the way.
 fn give(txn: &mut dyn Txn, locks: &[LockName]) -> Result<bool> {
-    let mut locks = locks.to_vec();
+    let mut todo = Cow::Borrowed(locks);
+    // Besides `locks`.
+    let mut seen: Vec<LockName> = Vec::new();
     let mut reclaimed = false;
-    loop {
-        let (ready, dead) = engine::grantable(txn, &locks)?;
-        if dead.is_empty() {
-            for id in ready {
-                match grant(txn, &id) {
-                    // In a sticky folder only its owner may rename it: it looks for itself when this is over.
-                    Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {}
-                    done => done?,
-                }
-            }
-            return Ok(reclaimed);
-        }
-        reclaimed = true;
+    while !todo.is_empty() {
+        let (ready, dead) = engine::grantable(txn, &todo)?;
+        reclaimed |= !dead.is_empty();
+        let mut more = Vec::new();
         for id in dead {
-            for lock in reclaim(txn, &id)? {
-                if !locks.contains(&lock) {
-                    locks.push(lock);
-                }
+            more.extend(reclaim(txn, &id)?);
+        }
+        // The dead did not count: with them away nobody of these is less ready.
+        for id in ready {
+            match grant(txn, &id) {
+                // In a sticky folder only its owner may rename it: it looks for itself when this is over.
+                Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {}
+                done => done?,
             }
         }
+        // Others may wait for what else the dead had.
+        more.retain(|lock| !locks.contains(lock) && !seen.contains(lock));
+        seen.extend_from_slice(&more);
+        todo = Cow::Owned(more);
     }
+    Ok(reclaimed)
 }
 
 /// [`hand_off`] after this deployment has been removed. What was acquired inside its command ends with it; and its

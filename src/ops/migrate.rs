@@ -133,7 +133,10 @@ fn carry_history(from: &dyn Store, to: &dyn Store) -> Result<usize> {
     let there: HashSet<String> = to.history()?.into_iter().collect();
     let missing: Vec<&String> = lines.iter().filter(|line| !there.contains(*line)).collect();
     for some in missing.chunks(LINES) {
-        store::decide(to, |new| some.iter().try_for_each(|line| new.log(line)))?;
+        store::decide(to, |new| {
+            some.iter().for_each(|line| new.log(line));
+            new.write_history()
+        })?;
     }
     Ok(lines.len())
 }

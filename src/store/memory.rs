@@ -242,9 +242,8 @@ impl Txn for MemoryTxn<'_> {
         Ok(())
     }
 
-    fn log(&mut self, line: &str) -> Result<()> {
+    fn log(&mut self, line: &str) {
         self.content.history.push(line.to_owned());
-        Ok(())
     }
 
     fn ledger(&mut self, lock: &LockName) -> Result<Vec<String>> {
@@ -312,7 +311,10 @@ impl Store for MemoryStore {
     }
 
     fn log(&self, line: &str) -> Result<()> {
-        self.decide(&mut |txn| txn.log(line))
+        self.decide(&mut |txn| {
+            txn.log(line);
+            Ok(())
+        })
     }
 
     fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {

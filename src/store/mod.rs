@@ -290,11 +290,15 @@ pub trait Txn: View<Error = StoreError> {
     /// # Errors
     /// When that cannot be promised.
     fn make_durable(&mut self, id: &Id) -> Result<()>;
-    /// Adds a line to the history.
+    /// Adds a line to the history, at the latest when the decision is over.
+    fn log(&mut self, line: &str);
+    /// Adds to the history now what was [logged](Txn::log).
     ///
     /// # Errors
-    /// When it cannot be written.
-    fn log(&mut self, line: &str) -> Result<()>;
+    /// When it cannot be written. Nobody else is told of that.
+    fn write_history(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// The lines of a lock's ledger, oldest first; the last may be torn.
     ///
     /// # Errors

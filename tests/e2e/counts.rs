@@ -7,13 +7,13 @@ use crate::tools::{Group, holder, read};
 /// From looking for a topology to starting the command.
 const BEFORE: usize = 46;
 /// From the command's end to the end of the program.
-const AFTER: usize = 18;
+const AFTER: usize = 17;
 /// From its command's end to the grant for who waits behind it.
-const HANDING_ON: usize = 22;
+const HANDING_ON: usize = 19;
 /// From waking as that is done to starting the command.
 const HANDED_ON: usize = 14;
 /// From waking as the holder is killed to starting the command.
-const RECOVERY: usize = 30;
+const RECOVERY: usize = 28;
 
 /// The system calls of deploylock itself, one a line.
 fn trace(scene: &Scene) -> Vec<String> {
@@ -53,10 +53,11 @@ fn from_waking_to_starting(scene: &Scene, freed: impl FnOnce()) -> Vec<String> {
     let calls = traced(scene);
     let started = |call: &String| call.starts_with("clone") || call.starts_with("vfork");
     let started = calls.iter().position(started).unwrap();
-    // Whether a process has ended is asked by polling too, without sleeping.
-    let sleeps = |call: &String| {
-        (call.starts_with("poll") || call.starts_with("ppoll")) && !call.contains("tv_sec=0, tv_nsec=0}")
+    // Whether a process has ended, or is about to, is asked by polling too.
+    let asks = |call: &String| {
+        ["0", "100000"].iter().any(|ns| call.contains(&format!("{{tv_sec=0, tv_nsec={ns}}}")))
     };
+    let sleeps = |call: &String| (call.starts_with("poll") || call.starts_with("ppoll")) && !asks(call);
     let woken = calls[..started].iter().rposition(sleeps);
     calls[woken.unwrap()..started].to_vec()
 }

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use deploylock::store::Store as _;
 
-use crate::support::{exclusive, files, give_back, hold};
+use crate::support::{exclusive, files, give_back, hold, log};
 
 #[test]
 fn lines_written_with_and_without_the_guard_are_all_there_and_whole() {
@@ -19,7 +19,7 @@ fn lines_written_with_and_without_the_guard_are_all_there_and_whole() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let store = files(path);
-            (0..EACH).for_each(|_| store.decide(&mut |txn| txn.log(&line)).unwrap());
+            (0..EACH).for_each(|_| log(&store, &line));
         });
         scope.spawn(|| {
             let store = files(path);
@@ -49,7 +49,7 @@ fn a_rotation_loses_nothing_of_those_who_write_meanwhile() {
                 let store = files(path);
                 store.decide(&mut |_| Ok(())).unwrap();
                 together.wait();
-                store.decide(&mut |txn| txn.log("{}")).unwrap();
+                log(&store, "{}");
             });
             scope.spawn(|| {
                 let store = files(path);

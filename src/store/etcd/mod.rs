@@ -282,7 +282,10 @@ impl Store for EtcdStore {
     }
 
     fn log(&self, line: &str) -> Result<()> {
-        self.decide(&mut |txn| txn.log(line))
+        self.decide(&mut |txn| {
+            txn.log(line);
+            Ok(())
+        })
     }
 
     fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {

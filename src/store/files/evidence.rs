@@ -1,6 +1,8 @@
 //! What can be seen of a record's life: its advisory lock, its processes, its boot, its time. What follows from it
 //! is judged in `liveness`.
 
+use std::time::Duration;
+
 use super::boot_tag;
 use super::folder::{Folder, Opened};
 use super::names::Stem;
@@ -11,6 +13,10 @@ use crate::liveness::{self, Evidence, Kernel};
 use crate::model::Keep;
 use crate::process::{self, Presence};
 use crate::store::Result;
+
+/// How long a process takes, having closed its record, to have ended: whom that woke may have taken the processor from it, and
+/// to be told of the end later is another decision. Who only noted its command, or closed what it inherited, does not end.
+pub(super) const DYING: Duration = Duration::from_micros(100);
 
 impl Files<'_> {
     /// The lock on a record, the name it has in this state being the one that counts.
@@ -44,20 +50,27 @@ impl Files<'_> {
         let kernel = self.kernel(&d.place.boot);
         let here = process::here();
         let same_numbers = kernel == Kernel::Ours && d.place.pid_ns == here.pid_ns;
-        let presence = |p: &Process| {
+        let presence_after = |p: &Process, bound: Duration| {
             if !same_numbers {
                 return Presence::Unknown;
             }
             // In another time namespace start times are shifted, and only the number can be compared.
             let start = if d.place.time_ns == here.time_ns { p.start } else { 0 };
             let process = Process { pid: p.pid, start };
-            if self.own.has_seen_end_of(&process) { Presence::Gone } else { process::presence(&process) }
+            match self.own.sees_end_of(&process, bound) {
+                Some(true) => Presence::Gone,
+                Some(false) => process::presence(&process),
+                None => process::presence_after(&process, bound),
+            }
         };
+        let presence = |p: &Process| presence_after(p, Duration::ZERO);
         let attached = matches!(state, State::Attached | State::Waiting);
         let locked = attached && self.record_locked(state, &Files::stem_of(d))?;
+        let lock_visible = [0, self.top.device].contains(&d.place.device);
         let command = match &d.command {
             _ if state == State::Waiting => Presence::Gone,
             Command::None => Presence::Gone,
+            Command::Running(p) if attached && lock_visible && !locked => presence_after(p, DYING),
             Command::Running(p) => presence(p),
             Command::Starting if !same_numbers || locked => Presence::Unknown,
             Command::Starting => process::any_carries(&d.id, d.process.start),
@@ -66,7 +79,6 @@ impl Files<'_> {
             Some(parent) if state == State::Detached => self.standing(parent)? != Standing::Holds,
             _ => false,
         };
-        let lock_visible = [0, self.top.device].contains(&d.place.device);
         // What is held without a process is not judged by the one that once asked for it; and whose lock is free has none.
         let asked = attached && (locked || !lock_visible);
         let process = if asked { presence(&d.process) } else { Presence::Unknown };

@@ -47,6 +47,8 @@ pub struct Opened {
     pub file: File,
     /// How long it was when it was opened or made, in bytes.
     pub length: u64,
+    /// How long it was when we had appended whole lines to it.
+    appended: Option<u64>,
     /// What it was opened for.
     pub(super) access: OFlags,
     name: (Folder, String),
@@ -68,7 +70,7 @@ fn length(stat: &sys::Stat) -> u64 {
 impl Opened {
     fn new(file: OwnedFd, stat: &sys::Stat, access: OFlags, name: (Folder, String)) -> Opened {
         let identity = OnceLock::from(identity(stat));
-        Opened { file: File::from(file), length: length(stat), access, name, identity }
+        Opened { file: File::from(file), length: length(stat), appended: None, access, name, identity }
     }
 
     /// Which file it is, as it was seen first.
@@ -541,6 +543,10 @@ impl Top {
     /// # Errors
     /// When it cannot be read.
     pub fn ends_a_line(&self, opened: &Opened) -> Result<bool> {
+        // What we have appended does, if nobody has written since.
+        if opened.appended == Some(opened.length) {
+            return Ok(true);
+        }
         let Some(last) = opened.length.checked_sub(1) else { return Ok(true) };
         let mut byte = [0];
         let read = opened.file.read_at(&mut byte, last);
@@ -576,9 +582,11 @@ impl Top {
     pub fn append(&self, opened: &mut Opened, bytes: &[u8]) -> Result<()> {
         let (folder, name) = &opened.name;
         let step = self.label(*folder, name);
+        opened.appended = None;
         self.announce("write", *folder, name, &Step::Write(&step, bytes, opened.length))?;
         (&opened.file).write_all(bytes).map_err(|e| io_failed("write", &self.show(*folder, name), e))?;
         opened.length += bytes.len() as u64;
+        opened.appended = Some(opened.length).filter(|_| bytes.ends_with(b"\n"));
         Ok(())
     }
 

@@ -14,6 +14,12 @@ use crate::store::{Result, StoreError};
 pub const NAME: &str = "guard";
 /// The format written, and the newest that is read.
 const FORMAT: u64 = 1;
+/// What it says with that, in bytes.
+const LENGTH: usize = 115;
+/// As long as a boot id.
+const BLANK: &str = "                                    ";
+/// As long as a number may be.
+const ZEROS: &str = "00000000000000000000";
 /// How long a decision of another may take before it is said who is in the way.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often to try again at once before sleeping on the lock: longer than a decision usually takes.
@@ -36,8 +42,19 @@ pub struct Content {
 
 impl Content {
     fn text(&self) -> String {
-        let Content { boot, number, ceiling } = self;
-        format!("deploylock {FORMAT:<4}\nboot {boot:<36}\nnumber {number:020}\nceiling {ceiling:020}\n")
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str("deploylock 1   \nboot ");
+        text.push_str(&self.boot);
+        text.push_str(&BLANK[self.boot.len().min(BLANK.len())..]);
+        for (key, value) in [("\nnumber ", self.number), ("\nceiling ", self.ceiling)] {
+            let mut digits = itoa::Buffer::new();
+            let digits = digits.format(value);
+            text.push_str(key);
+            text.push_str(&ZEROS[digits.len()..]);
+            text.push_str(digits);
+        }
+        text.push('\n');
+        text
     }
 
     /// `Ok(None)`: nothing that makes sense; `Err`: a newer format.
@@ -218,7 +235,8 @@ mod tests {
         for content in [&a, &b] {
             assert_eq!(Content::parse(content.text().as_bytes()), Ok(Some(content.clone())));
         }
-        assert_eq!(a.text().len(), b.text().len());
+        assert!(a.text().starts_with(&format!("deploylock {FORMAT} ")));
+        assert_eq!((a.text().len(), b.text().len()), (LENGTH, LENGTH));
     }
 
     #[test]

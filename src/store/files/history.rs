@@ -15,26 +15,26 @@ const LONG: u64 = 16 << 20;
 /// How long a line without an end must not have grown to be one that a crash left.
 const TORN: Duration = Duration::from_millis(5);
 
-/// Adds a line under the guard. `open` is the history, if this decision has written to it.
-pub(super) fn append(top: &Top, open: &mut Option<Opened>, line: &str) -> Result<()> {
-    if let Some(opened) = open {
-        return top.append(opened, format!("{line}\n").as_bytes());
+/// Adds lines under the guard. `open` is the history, if this decision has written to it.
+pub(super) fn append(top: &Top, open: &mut Option<Opened>, lines: &str) -> Result<()> {
+    match open {
+        Some(opened) => top.append(opened, lines.as_bytes()),
+        None => add_first(top, open.insert(present(top)?), lines),
     }
-    add_first(top, open.insert(present(top)?), line)
 }
 
 /// Adds a line without the guard, on a file system where a file is appended to in one step: nothing is written twice at
 /// one place then, and at worst into the part that is being rotated away.
 pub(super) fn append_alone(top: &Top, line: &str) -> Result<()> {
-    add_first(top, &mut top.open_to_append(Folder::Top, NAME)?, line)
+    add_first(top, &mut top.open_to_append(Folder::Top, NAME)?, &format!("{line}\n"))
 }
 
-/// Adds a line; a torn one that a crash left is ended first.
-fn add_first(top: &Top, opened: &mut Opened, line: &str) -> Result<()> {
+/// Adds lines; a torn one that a crash left is ended first.
+fn add_first(top: &Top, opened: &mut Opened, lines: &str) -> Result<()> {
     let mut grew = None;
-    let torn = loop {
+    loop {
         if top.ends_a_line(opened)? {
-            break "";
+            return top.append(opened, lines.as_bytes());
         }
         // Somebody may be at it: a line across the border of two pages is there in two steps.
         std::thread::yield_now();
@@ -43,10 +43,9 @@ fn add_first(top: &Top, opened: &mut Opened, line: &str) -> Result<()> {
         if top.has_grown(opened)? {
             grew = Some(now);
         } else if now >= since + TORN {
-            break "\n";
+            return top.append(opened, format!("\n{lines}").as_bytes());
         }
-    };
-    top.append(opened, format!("{torn}{line}\n").as_bytes())
+    }
 }
 
 /// The history, rotated where it is long.

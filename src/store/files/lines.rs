@@ -98,6 +98,10 @@ impl Files<'_> {
         if let Some(stem) = self.stems.get(id) {
             return Some(stem.clone());
         }
+        // It is the one that is asked for most.
+        if let Some(own) = self.own.entered(|d| (d.id == *id).then(|| Files::stem_of(d))).flatten() {
+            return Some(own);
+        }
         if self.unindexed.is_empty() {
             return None;
         }
@@ -201,19 +205,27 @@ impl Files<'_> {
             !strike
         });
         queue.void += offsets.len();
-        self.left_out.entry(lock.clone()).or_default().extend(offsets);
+        self.left_out.extend(offsets.into_iter().map(|offset| (lock.clone(), offset)));
         Ok(())
     }
 
     /// Voids what was left out of this lock's lines.
     pub(super) fn void_left_out_of(&mut self, lock: &LockName) -> Result<()> {
-        self.left_out.remove(lock).map_or(Ok(()), |offsets| self.void(lock, &offsets))
+        let offsets: Vec<u64> =
+            self.left_out.extract_if(.., |(of, _)| of == lock).map(|(_, at)| at).collect();
+        if offsets.is_empty() { Ok(()) } else { self.void(lock, &offsets) }
     }
 
     /// Voids all that was left out. Tidying that fails leaves lines without a record, which everybody skips.
     pub(super) fn void_left_out(&mut self) {
-        // One by one: where a lock file without sense is found, all are made anew, and nothing is left to be voided.
-        while let Some((lock, offsets)) = self.left_out.pop_first() {
+        // One lock after the other: where a lock file without sense is found, all are made anew, and nothing is left to be
+        // voided.
+        self.left_out.sort_by(|(one, _), (other, _)| one.cmp(other));
+        while let Some((lock, offset)) = self.left_out.pop() {
+            let mut offsets = vec![offset];
+            while let Some((_, offset)) = self.left_out.pop_if(|(of, _)| *of == lock) {
+                offsets.push(offset);
+            }
             let _ = self.void(&lock, &offsets);
         }
     }

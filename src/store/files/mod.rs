@@ -196,7 +196,7 @@ const REOPENINGS: usize = 20;
 
 impl Store for FilesStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
-        drop(self.own.take_removed());
+        drop(self.own.take_put_off());
         for _ in 0..REOPENINGS {
             let open = self.existing_or_new()?;
             if let Some(kind) = open.read_only {
@@ -246,7 +246,10 @@ impl Store for FilesStore {
         match self.remembered().filter(|open| open.top.local) {
             Some(open) => history::append_alone(&open.top, line),
             // Only this kernel lets nobody write between the end of a file and what is appended there.
-            None => self.decide(&mut |txn| txn.log(line)),
+            None => self.decide(&mut |txn| {
+                txn.log(line);
+                txn.write_history()
+            }),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a process remembers of its own records, so that it need not look at them again.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,6 +12,9 @@ use super::record;
 use super::txn::Files;
 use crate::deployment::{Deployment, Id, Place, Process, State};
 use crate::process;
+
+/// How many things may wait to be given back.
+const MOST_PUT_OFF: usize = 2;
 
 /// What a record said, and how that was written.
 struct Text {
@@ -51,8 +56,8 @@ pub(super) struct Own {
     /// Processes on which we keep an eye, and what tells of their ends: to be asked when it matters, as that has to be quick
     /// then.
     eyes: RefCell<Vec<(Process, OwnedFd)>>,
-    /// The record that was last removed, still open: the last to close it waits until the file system has put it away.
-    removed: RefCell<Option<Opened>>,
+    /// What is given back when there is time for that.
+    put_off: RefCell<VecDeque<Box<dyn Any + Send>>>,
 }
 
 impl Own {
@@ -136,22 +141,27 @@ impl Own {
         self.eyes.borrow_mut().push((on, end));
     }
 
-    /// Whether an eye was kept on this very process, and it has ended. If another had its number by the time we began to
-    /// look, it had ended before that one did.
-    pub(super) fn has_seen_end_of(&self, process: &Process) -> bool {
+    /// Whether this very process has ended, or does so within this time; `None` where no eye is kept on it. If another had
+    /// its number by the time we began to look, it had ended before that one did.
+    pub(super) fn sees_end_of(&self, process: &Process, bound: Duration) -> Option<bool> {
         let eyes = self.eyes.borrow();
-        let end = eyes.iter().find(|(of, _)| of == process && of.start != 0);
-        end.is_some_and(|(_, end)| process::ended(&[end.as_fd()], Duration::ZERO).contains(&true))
+        let (_, end) = eyes.iter().find(|(of, _)| of == process && of.start != 0)?;
+        Some(process::ended(&[end.as_fd()], bound).contains(&true))
     }
 
-    /// The record that was removed last, to be closed when there is time.
-    pub(super) fn take_removed(&self) -> Option<Opened> {
-        self.removed.take()
+    /// Keeps what is of no more use, to be given back when there is time for that: memory, or a file that was removed, as the
+    /// last to close it waits until the file system has put it away.
+    pub(super) fn put_off<T: Any + Send>(&self, what: T) {
+        let mut put_off = self.put_off.borrow_mut();
+        put_off.push_back(Box::new(what));
+        if put_off.len() > MOST_PUT_OFF {
+            put_off.pop_front();
+        }
     }
 
-    /// Keeps open what has been removed.
-    pub(super) fn keep_removed(&self, opened: Option<Opened>) {
-        *self.removed.borrow_mut() = opened;
+    /// What has been put off until now.
+    pub(super) fn take_put_off(&self) -> VecDeque<Box<dyn Any + Send>> {
+        self.put_off.take()
     }
 }
 
@@ -196,16 +206,18 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let watched = process::child(child.id());
         assert_ne!(watched.start, 0);
+        let sees_end_of = |process: &Process| own.sees_end_of(process, Duration::ZERO);
+        assert_eq!(sees_end_of(&watched), None);
         own.keeps_an_eye_on(std::slice::from_ref(&watched));
-        assert!(!own.has_seen_end_of(&watched));
+        assert_eq!(sees_end_of(&watched), Some(false));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(own.has_seen_end_of(&watched));
+        assert_eq!(sees_end_of(&watched), Some(true));
         // The number may be another's by now.
         for start in [0, watched.start + 1] {
-            assert!(!own.has_seen_end_of(&Process { start, ..watched.clone() }));
+            assert_eq!(sees_end_of(&Process { start, ..watched.clone() }), None);
         }
         own.keeps_an_eye_on(&[]);
-        assert!(!own.has_seen_end_of(&watched));
+        assert_eq!(sees_end_of(&watched), None);
     }
 }

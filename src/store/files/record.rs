@@ -4,7 +4,7 @@
 //! Text in, text out: no I/O.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::deployment::{Command, Deployment, Expiry, Id, Place, Process};
@@ -31,8 +31,8 @@ const KEYS: [&str; 14] = [
     "kill_after",
     "has_nested",
 ];
-/// What fills it up.
-const PADDING: &str = "                      ";
+/// What fills it up, and ends the line.
+const PADDING: &str = "                      \n";
 
 /// The whole record.
 #[must_use]
@@ -51,18 +51,18 @@ pub fn write_seen(d: &Deployment, device: u64) -> String {
     text_line(out, "owner", &d.owner);
     text_line(out, "host", &d.place.host);
     text_line(out, "boot", &d.place.boot);
-    line(out, "pid", &d.process.pid);
-    line(out, "start", &d.process.start);
-    line(out, "pid_ns", &d.place.pid_ns);
-    line(out, "time_ns", &d.place.time_ns);
+    line(out, "pid", d.process.pid);
+    line(out, "start", d.process.start);
+    line(out, "pid_ns", d.place.pid_ns);
+    line(out, "time_ns", d.place.time_ns);
     if device != 0 {
-        line(out, "device", &device);
+        line(out, "device", device);
     }
     if let Some(p) = &d.owner_process {
-        line(out, "owner_pid", &p.pid);
-        line(out, "owner_start", &p.start);
+        line(out, "owner_pid", p.pid);
+        line(out, "owner_start", p.start);
     }
-    line(out, "requested", &nanos(d.requested));
+    line(out, "requested", nanos(d.requested));
     text_line(out, "operation", d.operation.as_str());
     for (key, value) in [
         ("environment", &d.environment),
@@ -95,40 +95,42 @@ pub fn write_seen(d: &Deployment, device: u64) -> String {
 pub fn head(d: &Deployment) -> String {
     let head = Head::of(d);
     let mut text = String::with_capacity(1024);
-    let quoted = format_args!("\"{}\"", head.command);
-    let values: [&dyn Display; KEYS.len()] = [
-        &head.format,
-        &head.token,
-        &head.arrival,
-        &head.since,
-        &head.ttl,
-        &head.expires,
-        &head.expires_boot,
-        &quoted,
-        &head.command_pid,
-        &head.command_start,
-        &head.failed,
-        &head.cancelled,
-        &head.kill_after,
-        &head.has_nested,
-    ];
-    for (key, value) in KEYS.into_iter().zip(values) {
-        padded(&mut text, key, value);
-    }
+    let out = &mut text;
+    let mut digits = itoa::Buffer::new();
+    let yes_or_no = |value| if value { "true" } else { "false" };
+    padded(out, "format = ", digits.format(head.format));
+    padded(out, "token = ", digits.format(head.token));
+    padded(out, "arrival = ", digits.format(head.arrival));
+    padded(out, "since = ", digits.format(head.since));
+    padded(out, "ttl = ", digits.format(head.ttl));
+    padded(out, "expires = ", digits.format(head.expires));
+    padded(out, "expires_boot = ", digits.format(head.expires_boot));
+    out.push_str("command = ");
+    quote(out, &[&head.command]);
+    fill_up(out, head.command.len() + "\"\"".len());
+    padded(out, "command_pid = ", digits.format(head.command_pid));
+    padded(out, "command_start = ", digits.format(head.command_start));
+    padded(out, "failed = ", digits.format(head.failed));
+    padded(out, "cancelled = ", yes_or_no(head.cancelled));
+    padded(out, "kill_after = ", digits.format(head.kill_after));
+    padded(out, "has_nested = ", yes_or_no(head.has_nested));
     text
 }
 
-fn padded(out: &mut String, key: &str, value: &dyn Display) {
-    equals(out, key);
-    let end = out.len() + WIDTH;
-    let _ = write!(out, "{value}");
-    out.push_str(&PADDING[..end.saturating_sub(out.len())]);
-    out.push('\n');
+fn padded(out: &mut String, key: &str, value: &str) {
+    out.push_str(key);
+    out.push_str(value);
+    fill_up(out, value.len());
 }
 
-fn line(out: &mut String, key: &str, value: &dyn Display) {
+/// Ends a line of the head of which so much has been written after the key.
+fn fill_up(out: &mut String, written: usize) {
+    out.push_str(&PADDING[written.min(WIDTH)..]);
+}
+
+fn line(out: &mut String, key: &str, value: impl itoa::Integer) {
     equals(out, key);
-    let _ = write!(out, "{value}");
+    out.push_str(itoa::Buffer::new().format(value));
     out.push('\n');
 }
 

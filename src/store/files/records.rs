@@ -81,7 +81,12 @@ impl Files<'_> {
         if self.is_own(id) {
             self.open = None;
         }
-        self.known.remove(id);
+        self.known.retain(|known| known.stored.id() != id);
+    }
+
+    /// What is known of this one's record.
+    pub(super) fn known(&self, id: &Id) -> Option<&Known> {
+        self.known.iter().find(|known| known.stored.id() == id)
     }
 
     /// Every place where the record may be, likeliest first.
@@ -89,7 +94,7 @@ impl Files<'_> {
         if let Some(last) = self.last_of(id) {
             return Ok(Places::Seen(Some((last.state, last.name.clone()))));
         }
-        if let Some(known) = self.known.get(id) {
+        if let Some(known) = self.known(id) {
             return Ok(Places::Seen(Some((known.state, known.name.clone()))));
         }
         let stems = match self.stem_in_lines(id) {
@@ -175,9 +180,7 @@ impl Files<'_> {
     /// Reads a record. What cannot be opened or understood is an answer, not an error.
     pub(super) fn load(&mut self, state: State, name: &str, stem: &Stem) -> Result<Option<Stored>> {
         let folder = Folder::Deployments(state);
-        if let Some(known) =
-            self.known.get(&stem.id).filter(|known| known.state == state && known.name == name)
-        {
+        if let Some(known) = self.known(&stem.id).filter(|known| known.state == state && known.name == name) {
             return Ok(Some(known.stored.clone()));
         }
         if let Some(last) = self.last_opened(&stem.id, state, name) {
@@ -224,12 +227,13 @@ impl Files<'_> {
             self.known.clear();
         }
         self.own.is_in(state, stored.id());
-        self.known.insert(stored.id().clone(), Known { state, name, stored, dead: None });
+        self.known.retain(|known| known.stored.id() != stored.id());
+        self.known.push(Known { state, name, stored, dead: None });
     }
 
     pub(super) fn fresh_standing(&mut self, id: &Id) -> Result<Standing> {
         // One's own, found to wait still: that it lives is known here.
-        if self.is_own(id) && self.known.get(id).is_some_and(|known| known.state == State::Waiting) {
+        if self.is_own(id) && self.known(id).is_some_and(|known| known.state == State::Waiting) {
             return Ok(Standing::Waits);
         }
         let Some(stored) = self.peek(id)? else {

@@ -20,9 +20,10 @@ use crate::process;
 use crate::store::{Decision, HandedDown, Lease, Result, StoreError, Txn};
 
 /// Where the descriptors go that keep records locked: commands inherit them, so out of the way of those that scripts
-/// number themselves. And of a killed process Linux closes the highest first, while an inotify instance takes it longer than
-/// all the rest.
-pub(super) const HIGH_DESCRIPTOR: i32 = 200;
+/// number themselves (3 to 9, from 10 and down from 63 what shells do for them, 99, 100, 200 as in flock(1)'s manual). And of
+/// a killed process Linux closes the highest first, while an inotify instance takes it longer than all the rest. But below
+/// 64: from there on a table of its own has to be made, and copied with each fork (`dup_fd` in the kernel's sources).
+pub(super) const HIGH_DESCRIPTOR: i32 = 57;
 
 /// How many lock files stay open between decisions.
 const SOME: usize = 4;
@@ -56,13 +57,15 @@ pub(super) struct Files<'a> {
     /// One that shared its locks with nobody is gone: who stands behind it waits.
     pub(super) vacated: bool,
     /// Where the lines begin that are still to be voided, in bytes: who is next need not wait for that.
-    pub(super) left_out: BTreeMap<LockName, Vec<u64>>,
+    pub(super) left_out: Vec<(LockName, u64)>,
     /// The records that were asked for by their ids: nobody else may change them as long as we decide.
-    pub(super) known: BTreeMap<Id, Known>,
+    pub(super) known: Vec<Known>,
     /// What is known of our own records, if they are as they were.
     pub(super) own: &'a Own,
     /// The history, once it has been written to.
     history: Option<Opened>,
+    /// What is still to be written to it: as several lines are written in one call, whoever is next waits for less.
+    lines: String,
     /// That nobody waited when it was looked at, and nobody came since: only we could have let anybody in.
     pub(super) nobody_waits: bool,
     /// A record that may hold anything: as long as it lies there nobody gets a number, and so no lock.
@@ -130,10 +133,7 @@ impl<'a> Files<'a> {
     }
 
     fn new(top: &'a Top, held: guard::Held<'a>, content: Content, own: &'a Own) -> Self {
-        let (queues, lock_files, standings, known, left_out) = Default::default();
-        let mut stems: BTreeMap<Id, Stem> = BTreeMap::new();
-        // It is the one that is asked for most.
-        stems.extend(own.entered(|d| (d.id.clone(), Files::stem_of(d))));
+        let (queues, lock_files, standings, stems, known, left_out) = Default::default();
         Files {
             top,
             held,
@@ -153,6 +153,7 @@ impl<'a> Files<'a> {
             left_out,
             known,
             history: None,
+            lines: String::new(),
             nobody_waits: false,
             own,
             forgotten: None,
@@ -176,9 +177,11 @@ impl<'a> Files<'a> {
 
     pub(super) fn run(mut self, decision: &mut Decision<'_>) -> Result<()> {
         let done = decision(&mut self);
+        // A history that cannot be written stops no deployment.
+        let _ = self.write_history();
         self.void_left_out();
         self.lay_last_aside();
-        let Files { top, held, woken, lock_files, history, .. } = self;
+        let Files { top, held, own, woken, lock_files, history, queues, standings, stems, .. } = self;
         // The guard is everybody's again.
         drop(held);
         if !woken.is_empty() {
@@ -191,6 +194,7 @@ impl<'a> Files<'a> {
         // What the next decision is likely to ask for stays open.
         let locks = lock_files.into_values().take(SOME).filter_map(Rc::into_inner);
         history.into_iter().chain(locks).for_each(|opened| top.lay_aside(opened));
+        own.put_off((queues, standings, stems));
         done
     }
 
@@ -380,7 +384,7 @@ impl Txn for Files<'_> {
     }
 
     fn find(&mut self, id: &Id) -> Result<Option<Stored>> {
-        if let Some(known) = self.known.get(id) {
+        if let Some(known) = self.known(id) {
             return Ok(Some(known.stored.clone()));
         }
         let places = self.places(id)?;
@@ -405,15 +409,17 @@ impl Txn for Files<'_> {
     }
 
     fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
-        let known = self.known.get(stored.id()).filter(|known| known.state == stored.state());
-        if let Some(dead) = known.and_then(|known| known.dead.clone()) {
+        let is_meant = |known: &Known| known.stored.id() == stored.id() && known.state == stored.state();
+        if let Some(dead) =
+            self.known.iter().find(|known| is_meant(known)).and_then(|known| known.dead.clone())
+        {
             return Ok(dead);
         }
         let verdict = match stored {
             Stored::Readable(state, d) => self.judge(*state, d)?,
             Stored::Unreadable(u) => self.judge_unreadable(u)?,
         };
-        if let Some(known) = self.known.get_mut(stored.id()).filter(|known| known.state == stored.state()) {
+        if let Some(known) = self.known.iter_mut().find(|known| is_meant(known)) {
             known.dead = matches!(verdict, Verdict::Dead(_)).then(|| verdict.clone());
         }
         // A list asks for the verdict on every record, then for everybody's standing at every lock. Beside a paused
@@ -471,7 +477,7 @@ impl Txn for Files<'_> {
         let Some((State::Waiting, name, opened)) = self.locate(id, true)? else {
             return Ok(());
         };
-        let mut d = match self.known.get(id) {
+        let mut d = match self.known(id) {
             Some(Known { stored: Stored::Readable(_, d), .. }) => (**d).clone(),
             _ => record::read(&self.top.read(&opened)?, id).map_err(|why| StoreError::Unreadable {
                 id: id.clone(),
@@ -542,7 +548,7 @@ impl Txn for Files<'_> {
             let open = self.kept_open(id, state, &name);
             self.changes(id);
             let unlinked = self.unlink(state, &name, &stored)?;
-            self.own.keep_removed(open);
+            open.into_iter().for_each(|opened| self.own.put_off(opened));
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released.
             let exclusive = |d: &Deployment| d.locks.iter().all(|r| r.mode == Mode::Exclusive);
@@ -610,8 +616,16 @@ impl Txn for Files<'_> {
         }
     }
 
-    fn log(&mut self, line: &str) -> Result<()> {
-        history::append(self.top, &mut self.history, line)
+    fn log(&mut self, line: &str) {
+        self.lines.push_str(line);
+        self.lines.push('\n');
+    }
+
+    fn write_history(&mut self) -> Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        history::append(self.top, &mut self.history, &std::mem::take(&mut self.lines))
     }
 
     fn ledger(&mut self, lock: &LockName) -> Result<Vec<String>> {

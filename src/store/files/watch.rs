@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::FilesStore;
 use super::bell::Bell;
 use super::events::Events;
-use super::evidence::is_locked;
+use super::evidence::{DYING, is_locked};
 use super::folder::{Folder, failed};
 use super::glance::{self, Glance};
 use super::names::Stem;
@@ -34,9 +34,6 @@ const LOOK_AGAIN: [Duration; 5] = [
 /// How long to let others go first after an event that is not about one's own record: a release removes its record
 /// a moment before it grants, and whoever is granted should find the guard free.
 const AFTER_YOU: Duration = Duration::from_millis(5);
-
-/// How long a process takes, having closed its record, to have ended; who only noted its command does not end.
-const DYING: Duration = Duration::from_micros(100);
 
 pub(super) struct FilesSleeper<'a> {
     store: &'a FilesStore,
@@ -280,14 +277,11 @@ impl Sleeper for FilesSleeper<'_> {
         for (p, end) in std::mem::take(&mut self.ends) {
             self.store.own.keep_eye(p, end);
         }
-        let (events, removed) = (self.events.take(), self.store.own.take_removed());
-        if events.is_none() && removed.is_none() {
-            return None;
-        }
-        Some(Box::new((events, removed)))
+        Some(Box::new((self.events.take(), self.store.own.take_put_off())))
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
+        drop(self.store.own.take_put_off());
         if self.events.is_none() {
             return self.sleep_glancing(until, interrupts);
         }
