@@ -249,6 +249,7 @@ macro_rules! key {
         concat!(",\"", $name, "\":")
     };
 }
+
 /// The event as a line of JSON.
 fn text(event: &Event<'_>, now: SystemTime) -> String {
     let (d, aside) = (event.d, event.aside);

@@ -196,7 +196,7 @@ const REOPENINGS: usize = 20;
 
 impl Store for FilesStore {
     fn decide(&self, decision: &mut Decision<'_>) -> Result<()> {
-        drop(self.own.take_put_off());
+        drop(self.own.take_removed());
         for _ in 0..REOPENINGS {
             let open = self.existing_or_new()?;
             if let Some(kind) = open.read_only {

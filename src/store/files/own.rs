@@ -13,8 +13,8 @@ use super::txn::Files;
 use crate::deployment::{Deployment, Id, Place, Process, State};
 use crate::process;
 
-/// How many things may wait to be given back.
-const MOST_PUT_OFF: usize = 2;
+/// Of how many decisions is kept what they had collected: a run takes and gives back.
+const MOST_SPENT: usize = 2;
 
 /// What a record said, and how that was written.
 struct Text {
@@ -56,8 +56,10 @@ pub(super) struct Own {
     /// Processes on which we keep an eye, and what tells of their ends: to be asked when it matters, as that has to be quick
     /// then.
     eyes: RefCell<Vec<(Process, OwnedFd)>>,
-    /// What is given back when there is time for that.
-    put_off: RefCell<VecDeque<Box<dyn Any + Send>>>,
+    /// The record that was last removed, still open: the last to close it waits until the file system has put it away.
+    removed: RefCell<Option<Opened>>,
+    /// What decisions had collected: it is given back while the process sleeps, or by its end.
+    spent: RefCell<VecDeque<Box<dyn Any + Send>>>,
 }
 
 impl Own {
@@ -149,19 +151,28 @@ impl Own {
         Some(process::ended(&[end.as_fd()], bound).contains(&true))
     }
 
-    /// Keeps what is of no more use, to be given back when there is time for that: memory, or a file that was removed, as the
-    /// last to close it waits until the file system has put it away.
-    pub(super) fn put_off<T: Any + Send>(&self, what: T) {
-        let mut put_off = self.put_off.borrow_mut();
-        put_off.push_back(Box::new(what));
-        if put_off.len() > MOST_PUT_OFF {
-            put_off.pop_front();
+    /// The record that was removed last, to be closed when there is time.
+    pub(super) fn take_removed(&self) -> Option<Opened> {
+        self.removed.take()
+    }
+
+    /// Keeps open what has been removed.
+    pub(super) fn keep_removed(&self, opened: Option<Opened>) {
+        *self.removed.borrow_mut() = opened;
+    }
+
+    /// Keeps what a decision had collected, to be given back when there is time.
+    pub(super) fn keep_spent<T: Any + Send>(&self, what: T) {
+        let mut spent = self.spent.borrow_mut();
+        spent.push_back(Box::new(what));
+        if spent.len() > MOST_SPENT {
+            spent.pop_front();
         }
     }
 
-    /// What has been put off until now.
-    pub(super) fn take_put_off(&self) -> VecDeque<Box<dyn Any + Send>> {
-        self.put_off.take()
+    /// What decisions had collected.
+    pub(super) fn take_spent(&self) -> VecDeque<Box<dyn Any + Send>> {
+        self.spent.take()
     }
 }
 

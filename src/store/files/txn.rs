@@ -194,7 +194,7 @@ impl<'a> Files<'a> {
         // What the next decision is likely to ask for stays open.
         let locks = lock_files.into_values().take(SOME).filter_map(Rc::into_inner);
         history.into_iter().chain(locks).for_each(|opened| top.lay_aside(opened));
-        own.put_off((queues, standings, stems));
+        own.keep_spent((queues, standings, stems));
         done
     }
 
@@ -548,7 +548,7 @@ impl Txn for Files<'_> {
             let open = self.kept_open(id, state, &name);
             self.changes(id);
             let unlinked = self.unlink(state, &name, &stored)?;
-            open.into_iter().for_each(|opened| self.own.put_off(opened));
+            self.own.keep_removed(open);
             self.standings.insert(id.clone(), Standing::Gone);
             // From here on it is released.
             let exclusive = |d: &Deployment| d.locks.iter().all(|r| r.mode == Mode::Exclusive);

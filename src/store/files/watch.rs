@@ -277,11 +277,12 @@ impl Sleeper for FilesSleeper<'_> {
         for (p, end) in std::mem::take(&mut self.ends) {
             self.store.own.keep_eye(p, end);
         }
-        Some(Box::new((self.events.take(), self.store.own.take_put_off())))
+        let own = &self.store.own;
+        Some(Box::new((self.events.take(), own.take_removed(), own.take_spent())))
     }
 
     fn sleep(&mut self, until: Option<Duration>, interrupts: &[BorrowedFd<'_>]) -> Result<Wake> {
-        drop(self.store.own.take_put_off());
+        drop(self.store.own.take_spent());
         if self.events.is_none() {
             return self.sleep_glancing(until, interrupts);
         }
