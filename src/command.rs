@@ -116,6 +116,8 @@ pub fn start(
     held: Option<HandedDown<'_>>,
 ) -> Result<Running, StartError> {
     let child = Program { argv, variables, stdio: [None; 3], in_a_group: false }.start();
+    // It may have to wait for the processor that we are on, and nothing that we do next is as urgent.
+    std::thread::yield_now();
     // Nobody else is to inherit it.
     drop(held);
     let name = || argv[0].to_string_lossy().into_owned();

@@ -63,8 +63,6 @@ impl<V: AsRef<OsStr>> Program<'_, V> {
         let given = given(self.variables)?;
         let environment = environment(ours(), self.variables, &given);
         let pid = posix_spawnp(&name, &actions, &attributes, &argv, &environment)?;
-        // It may have to wait for the processor that we are on, and nothing that we do next is as urgent.
-        std::thread::yield_now();
         Ok(Pid::from_raw(pid.as_raw()).expect("a child has a number"))
     }
 }

@@ -23,8 +23,6 @@ pub fn hand_off(txn: &mut dyn Txn, locks: &[LockName]) -> Result<()> {
 /// [`hand_off`]; whether anybody dead was in the way.
 fn give(txn: &mut dyn Txn, locks: &[LockName]) -> Result<bool> {
     let mut todo = Cow::Borrowed(locks);
-    // Besides `locks`.
-    let mut seen: Vec<LockName> = Vec::new();
     let mut reclaimed = false;
     while !todo.is_empty() {
         let (ready, dead) = engine::grantable(txn, &todo)?;
@@ -42,8 +40,7 @@ fn give(txn: &mut dyn Txn, locks: &[LockName]) -> Result<bool> {
             }
         }
         // Others may wait for what else the dead had.
-        more.retain(|lock| !locks.contains(lock) && !seen.contains(lock));
-        seen.extend_from_slice(&more);
+        more.retain(|lock| !todo.contains(lock));
         todo = Cow::Owned(more);
     }
     Ok(reclaimed)

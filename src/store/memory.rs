@@ -310,13 +310,6 @@ impl Store for MemoryStore {
         Ok(None)
     }
 
-    fn log(&self, line: &str) -> Result<()> {
-        self.decide(&mut |txn| {
-            txn.log(line);
-            Ok(())
-        })
-    }
-
     fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {
         Ok(Box::new(MemorySleeper { store: self, seen: 0 }))
     }

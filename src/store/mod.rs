@@ -403,7 +403,9 @@ pub trait Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    fn log(&self, line: &str) -> Result<()>;
+    fn log(&self, line: &str) -> Result<()> {
+        log_deciding(self, line)
+    }
     /// Something to sleep on. `retry` bounds how late it may notice what no event can tell.
     ///
     /// # Errors
@@ -429,6 +431,17 @@ pub fn decide<T>(store: &dyn Store, mut decision: impl FnMut(&mut dyn Txn) -> Re
         Ok(())
     })?;
     Ok(answer.expect("a decision that succeeded was run"))
+}
+
+/// [`Store::log`] in a decision of its own.
+///
+/// # Errors
+/// When the line cannot be written.
+pub fn log_deciding<S: Store + ?Sized>(store: &S, line: &str) -> Result<()> {
+    store.decide(&mut |txn| {
+        txn.log(line);
+        txn.write_history()
+    })
 }
 
 /// [`Store::look`] for a look that has an answer; `None` where there is no store yet.

@@ -3,9 +3,9 @@
 use std::fs;
 use std::sync::Barrier;
 
-use deploylock::store::Store as _;
+use deploylock::store::{Store as _, log_deciding};
 
-use crate::support::{exclusive, files, give_back, hold, log};
+use crate::support::{exclusive, files, give_back, hold};
 
 #[test]
 fn lines_written_with_and_without_the_guard_are_all_there_and_whole() {
@@ -19,7 +19,7 @@ fn lines_written_with_and_without_the_guard_are_all_there_and_whole() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let store = files(path);
-            (0..EACH).for_each(|_| log(&store, &line));
+            (0..EACH).for_each(|_| log_deciding(&store, &line).unwrap());
         });
         scope.spawn(|| {
             let store = files(path);
@@ -49,7 +49,7 @@ fn a_rotation_loses_nothing_of_those_who_write_meanwhile() {
                 let store = files(path);
                 store.decide(&mut |_| Ok(())).unwrap();
                 together.wait();
-                log(&store, "{}");
+                log_deciding(&store, "{}").unwrap();
             });
             scope.spawn(|| {
                 let store = files(path);

@@ -5,9 +5,9 @@ use std::fs;
 use deploylock::deployment::{Deployment, Id, State, Stored, Verdict};
 use deploylock::ops::acquire::Grant;
 use deploylock::store::files::FilesStore;
-use deploylock::store::{Lease, Store as _, StoreError, Txn, decide};
+use deploylock::store::{Lease, Store as _, StoreError, Txn, decide, log_deciding};
 
-use crate::support::{self, exclusive, files, give_back, hold, name};
+use crate::support::{exclusive, files, give_back, hold, name};
 
 fn found(store: &FilesStore, id: &Id) -> Option<Stored> {
     decide(store, |txn| txn.find(id)).unwrap()
@@ -126,7 +126,7 @@ fn a_file_left_open_is_used_as_long_as_its_name_leads_to_it() {
 fn what_is_logged_goes_where_the_history_is_by_then() {
     let (folder, [own, _], _grant, _) = scene();
     let path = folder.path().join("locks/history.jsonl");
-    let log = |line: &str| support::log(&own, line);
+    let log = |line: &str| log_deciding(&own, line).unwrap();
     log("{}");
     fs::rename(&path, path.with_extension("away")).unwrap();
     log("{\"after\":1}");

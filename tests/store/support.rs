@@ -11,7 +11,7 @@ use deploylock::ops::acquire::{Conflict, Draft, Grant, Outcome, Patience, acquir
 use deploylock::ops::{Never, Silent, release, survey};
 use deploylock::store::files::folder::Steps;
 use deploylock::store::files::{FilesStore, Place};
-use deploylock::store::{Store, StoreError, Txn, decide};
+use deploylock::store::{Store, StoreError};
 
 /// How long a store may take to wake somebody before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,15 +87,6 @@ pub fn wait_in_thread<'scope>(
 pub fn give_back(store: &dyn Store, grant: Grant) -> Deployment {
     assert!(release::give_back(store, &grant.deployment, "done").unwrap());
     grant.deployment
-}
-
-/// A decision that only logs.
-pub fn log(store: &dyn Store, line: &str) {
-    let logged = decide(store, |txn: &mut dyn Txn| {
-        txn.log(line);
-        txn.write_history()
-    });
-    logged.unwrap();
 }
 
 /// A file system that several kernels may have mounted.

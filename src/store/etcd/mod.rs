@@ -281,13 +281,6 @@ impl Store for EtcdStore {
         Ok(None)
     }
 
-    fn log(&self, line: &str) -> Result<()> {
-        self.decide(&mut |txn| {
-            txn.log(line);
-            Ok(())
-        })
-    }
-
     fn sleeper(&self, _retry: Duration) -> Result<Box<dyn Sleeper + '_>> {
         Ok(Box::new(sleeper::EtcdSleeper::new(self)))
     }

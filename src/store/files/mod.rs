@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Decision, Listener, Result, Sleeper, Store, StoreError};
+use super::{Decision, Listener, Result, Sleeper, Store, StoreError, log_deciding};
 use crate::deployment::Deployment;
 use crate::model::Keep;
 use crate::process;
@@ -246,10 +246,7 @@ impl Store for FilesStore {
         match self.remembered().filter(|open| open.top.local) {
             Some(open) => history::append_alone(&open.top, line),
             // Only this kernel lets nobody write between the end of a file and what is appended there.
-            None => self.decide(&mut |txn| {
-                txn.log(line);
-                txn.write_history()
-            }),
+            None => log_deciding(self, line),
         }
     }
 

@@ -1,6 +1,5 @@
 //! What a process remembers of its own records, so that it need not look at them again.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use super::folder::{Folder, Opened, Top};
 use super::record;
-use super::txn::Files;
+use super::txn::{Files, Spent};
 use crate::deployment::{Deployment, Id, Place, Process, State};
 use crate::process;
 
@@ -59,7 +58,7 @@ pub(super) struct Own {
     /// The record that was last removed, still open: the last to close it waits until the file system has put it away.
     removed: RefCell<Option<Opened>>,
     /// What decisions had collected: it is given back while the process sleeps, or by its end.
-    spent: RefCell<VecDeque<Box<dyn Any + Send>>>,
+    spent: RefCell<VecDeque<Spent>>,
 }
 
 impl Own {
@@ -162,16 +161,16 @@ impl Own {
     }
 
     /// Keeps what a decision had collected, to be given back when there is time.
-    pub(super) fn keep_spent<T: Any + Send>(&self, what: T) {
+    pub(super) fn keep_spent(&self, what: Spent) {
         let mut spent = self.spent.borrow_mut();
-        spent.push_back(Box::new(what));
+        spent.push_back(what);
         if spent.len() > MOST_SPENT {
             spent.pop_front();
         }
     }
 
     /// What decisions had collected.
-    pub(super) fn take_spent(&self) -> VecDeque<Box<dyn Any + Send>> {
+    pub(super) fn take_spent(&self) -> VecDeque<Spent> {
         self.spent.take()
     }
 }

@@ -89,6 +89,11 @@ impl Files<'_> {
         self.known.iter().find(|known| known.stored.id() == id)
     }
 
+    /// The same, for what is found out of it.
+    pub(super) fn known_mut(&mut self, id: &Id) -> Option<&mut Known> {
+        self.known.iter_mut().find(|known| known.stored.id() == id)
+    }
+
     /// Every place where the record may be, likeliest first.
     pub(super) fn places(&mut self, id: &Id) -> Result<Places> {
         if let Some(last) = self.last_of(id) {

@@ -76,6 +76,9 @@ pub(super) struct Files<'a> {
     woken: Vec<Id>,
 }
 
+/// What a decision has collected and is of no more use: its queues, standings and stems.
+pub(super) type Spent = (BTreeMap<LockName, Queue>, BTreeMap<Id, Standing>, BTreeMap<Id, Stem>);
+
 /// What keeps a record alive: its descriptor, advisory-locked.
 pub struct FileLease {
     pub(super) id: Id,
@@ -409,17 +412,15 @@ impl Txn for Files<'_> {
     }
 
     fn verdict(&mut self, stored: &Stored) -> Result<Verdict> {
-        let is_meant = |known: &Known| known.stored.id() == stored.id() && known.state == stored.state();
-        if let Some(dead) =
-            self.known.iter().find(|known| is_meant(known)).and_then(|known| known.dead.clone())
-        {
+        let known = self.known(stored.id()).filter(|known| known.state == stored.state());
+        if let Some(dead) = known.and_then(|known| known.dead.clone()) {
             return Ok(dead);
         }
         let verdict = match stored {
             Stored::Readable(state, d) => self.judge(*state, d)?,
             Stored::Unreadable(u) => self.judge_unreadable(u)?,
         };
-        if let Some(known) = self.known.iter_mut().find(|known| is_meant(known)) {
+        if let Some(known) = self.known_mut(stored.id()).filter(|known| known.state == stored.state()) {
             known.dead = matches!(verdict, Verdict::Dead(_)).then(|| verdict.clone());
         }
         // A list asks for the verdict on every record, then for everybody's standing at every lock. Beside a paused
